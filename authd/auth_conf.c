@@ -116,11 +116,12 @@ static const struct conf_key keys[] = {
 static struct auth_conf *new_auth_conf(void)
 {
     struct auth_conf *conf = calloc(1, sizeof(*conf));
-    if (conf) {
-        arena_init(&conf->arena, 0);
-        server_conf_init(&conf->server);
-        conf->directory = "";
-    }
+
+    if (!conf)
+        return NULL;
+    arena_init(&conf->arena, 0);
+    if (conf_set_defaults(keys, conf, &conf->arena) != ERR_OK)
+        auth_conf_free(&conf);
     return conf;
 }
 

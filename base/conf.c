@@ -3,7 +3,6 @@
  * that the file cannot decide its depth. */
 #include "base/conf.h"
 
-#include <stdarg.h>
 #include <yaml.h>
 
 #include "base/file.h"
@@ -81,13 +80,11 @@ static PRINTF_LIKE(4, 0) void add_finding(struct conf_reader *reader, enum diag_
                                           const struct conf_node *node, const char *fmt,
                                           va_list args)
 {
-    char text[400];
     struct diag_place place = {.file = reader->path};
 
-    vsnprintf(text, sizeof(text), fmt, args);
     if (diag_wants(reader->diag, level)) /* finding the line scans the file */
         place = make_conf_place(reader, node->yaml.start_mark);
-    diag_add(reader->diag, level, &place, "%s", text);
+    diag_add_args(reader->diag, level, &place, fmt, args);
 }
 
 void conf_wrong(struct conf_reader *reader, const struct conf_node *node, const char *fmt, ...)
@@ -369,17 +366,30 @@ static bool expect_list(struct conf_reader *reader, const struct conf_node *node
     return false;
 }
 
+/* Make room for the items of a list, `item_size` octets each, filled with zeros.  NULL: it is
+ * no list, or without memory; an error was added. */
+static void *make_conf_items(struct conf_reader *reader, const struct conf_node *node,
+                             size_t item_size, size_t *cnt)
+{
+    if (!expect_list(reader, node))
+        return NULL;
+    *cnt = count_items(node);
+    void *at = arena_alloc(reader->arena, (*cnt + 1) * item_size);
+    if (at)
+        memset(at, 0, *cnt * item_size);
+    else
+        conf_wrong(reader, node, "out of memory");
+    return at;
+}
+
 static void read_conf_addrs(struct conf_reader *reader, const struct conf_node *node,
                             const struct conf_key *key, struct conf_addrs *out)
 {
-    if (!expect_list(reader, node))
+    size_t cnt;
+    struct addr *at = make_conf_items(reader, node, sizeof(*at), &cnt);
+
+    if (!at)
         return;
-    size_t cnt = count_items(node);
-    struct addr *at = arena_alloc(reader->arena, (cnt + 1) * sizeof(*at));
-    if (!at) {
-        conf_wrong(reader, node, "out of memory");
-        return;
-    }
     for (size_t i = 0; i < cnt; i++) {
         const struct conf_node *item = conf_item(reader, node, i);
         const char *text = conf_text(reader, item);
@@ -406,14 +416,11 @@ static void read_conf_addrs(struct conf_reader *reader, const struct conf_node *
 static void read_conf_prefixes(struct conf_reader *reader, const struct conf_node *node,
                                struct addr_prefixes *out)
 {
-    if (!expect_list(reader, node))
+    size_t cnt;
+    struct addr_prefix *at = make_conf_items(reader, node, sizeof(*at), &cnt);
+
+    if (!at)
         return;
-    size_t cnt = count_items(node);
-    struct addr_prefix *at = arena_alloc(reader->arena, (cnt + 1) * sizeof(*at));
-    if (!at) {
-        conf_wrong(reader, node, "out of memory");
-        return;
-    }
     for (size_t i = 0; i < cnt; i++) {
         const struct conf_node *item = conf_item(reader, node, i);
         const char *text = conf_text(reader, item);
@@ -454,14 +461,11 @@ static void read_conf_size(struct conf_reader *reader, const struct conf_node *n
 static void read_conf_texts(struct conf_reader *reader, const struct conf_node *node,
                             struct conf_texts *out)
 {
-    if (!expect_list(reader, node))
+    size_t cnt;
+    const char **at = make_conf_items(reader, node, sizeof(*at), &cnt);
+
+    if (!at)
         return;
-    size_t cnt = count_items(node);
-    const char **at = arena_alloc(reader->arena, (cnt + 1) * sizeof(*at));
-    if (!at) {
-        conf_wrong(reader, node, "out of memory");
-        return;
-    }
     for (size_t i = 0; i < cnt; i++) {
         const char *text = conf_text(reader, conf_item(reader, node, i));
         at[i] = text ? arena_copy(reader->arena, text, strlen(text)) : "";
@@ -499,16 +503,11 @@ static void read_conf_map(struct conf_reader *reader, const struct conf_node *no
 static void read_conf_list(struct conf_reader *reader, const struct conf_node *node,
                            const struct conf_key *key, struct conf_list *out)
 {
-    if (!expect_list(reader, node))
+    size_t cnt;
+    char *items = make_conf_items(reader, node, key->item_size, &cnt);
+
+    if (!items)
         return;
-    size_t cnt = count_items(node);
-    size_t bytes = cnt * key->item_size;
-    char *items = arena_alloc(reader->arena, bytes + 1);
-    if (!items) {
-        conf_wrong(reader, node, "out of memory");
-        return;
-    }
-    memset(items, 0, bytes);
     for (size_t i = 0; i < cnt; i++)
         read_conf_map(reader, conf_item(reader, node, i), key->keys,
                       items + i * key->item_size);
@@ -545,9 +544,35 @@ static void read_conf_value(struct conf_reader *reader, const struct conf_node *
     }
 }
 
-void conf_set_defaults(const struct conf_key *keys, void *target)
+/* Read the prefixes of a preset, which is part of the program and so has no fault. */
+static enum err set_preset_prefixes(const char *text, struct addr_prefixes *out,
+                                    struct arena *arena)
 {
-    for (; keys->name; keys++) {
+    size_t cnt = 0, most = 1;
+    for (const char *c = text; *c; c++)
+        most += *c == ',';
+    struct addr_prefix *at = arena_alloc(arena, most * sizeof(*at));
+
+    if (!at)
+        return ERR_NOMEM;
+    while (*text) {
+        char item[ADDR_TEXT_MAX];
+        size_t len = strcspn(text, ",");
+        must(len < sizeof(item));
+        snprintf(item, sizeof(item), "%.*s", (int)len, text);
+        must(addr_read_prefix(item, &at[cnt++]) == ERR_OK);
+        text += len;
+        text += strspn(text, ", ");
+    }
+    *out = (struct addr_prefixes){.at = at, .cnt = cnt};
+    return ERR_OK;
+}
+
+enum err conf_set_defaults(const struct conf_key *keys, void *target, struct arena *arena)
+{
+    enum err err = ERR_OK;
+
+    for (; keys->name && !err; keys++) {
         void *place = (char *)target + keys->offset;
         switch (keys->type) {
         case CONF_BOOL: *(bool *)place = keys->preset != 0; break;
@@ -559,10 +584,13 @@ void conf_set_defaults(const struct conf_key *keys, void *target)
         case CONF_PATH:
             *(const char **)place = keys->preset_text ? keys->preset_text : "";
             break;
-        case CONF_MAP: conf_set_defaults(keys->keys, place); break;
+        case CONF_PREFIXES:
+            if (keys->preset_text)
+                err = set_preset_prefixes(keys->preset_text, place, arena);
+            break;
+        case CONF_MAP: err = conf_set_defaults(keys->keys, place, arena); break;
         case CONF_TIME:
         case CONF_ADDRS:
-        case CONF_PREFIXES:
         case CONF_TEXTS:
         case CONF_SOURCE:
         case CONF_LIST:
@@ -570,6 +598,7 @@ void conf_set_defaults(const struct conf_key *keys, void *target)
         case CONF_UNSUPPORTED: break;
         }
     }
+    return err;
 }
 
 static const struct conf_key *find_conf_key(const struct conf_key *keys, const char *name)

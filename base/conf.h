@@ -45,8 +45,10 @@ struct conf_key {
     const char *const *words;    /* CONF_ENUM: the words, then NULL */
     const struct conf_key *keys; /* CONF_MAP, CONF_LIST */
     size_t item_size;
-    uint64_t preset;         /* the default of CONF_BOOL, UINT, ENUM, SIZE and DURATION */
-    const char *preset_text; /* the default of CONF_STRING and CONF_PATH; NULL: "" */
+    uint64_t preset; /* the default of CONF_BOOL, UINT, ENUM, SIZE and DURATION */
+    /* The default of CONF_STRING and CONF_PATH, NULL: ""; of CONF_PREFIXES as in a file,
+     * "::1/128, fe80::/10", NULL: none. */
+    const char *preset_text;
     bool is_required;
     /* CONF_CUSTOM: store the value of `node` at `target`; report errors with conf_wrong. */
     void (*read)(struct conf_reader *reader, const struct conf_node *node, void *target);
@@ -77,9 +79,10 @@ struct conf_source {
     struct conf_texts texts; /* `at` is NULL if there is no list */
 };
 
-/* Set the defaults of a table in `target`, and of the tables below it.  Values of types without
- * a preset are left alone. */
-void conf_set_defaults(const struct conf_key *keys, void *target);
+/* Set the defaults of a table in `target`, and of the tables below it.  The arena owns the
+ * lists. Values of types without a preset are left alone.  ERR_NOMEM. */
+MUST_USE enum err conf_set_defaults(const struct conf_key *keys, void *target,
+                                    struct arena *arena);
 
 /* Read the file `path` into `target`, which holds the defaults.  ERR_CONFIG: an error was added
  * to `diag`. */

@@ -2,12 +2,9 @@
  * has an error on each line. */
 #include "base/diag.h"
 
-#include "base/text.h"
-
-#include <stdarg.h>
-
 #include "base/json.h"
 #include "base/log.h"
+#include "base/text.h"
 
 struct diag_item {
     struct diag_item *next;
@@ -78,6 +75,16 @@ bool diag_wants(const struct diag *diag, enum diag_level level)
 void diag_add(struct diag *diag, enum diag_level level, const struct diag_place *place,
               const char *fmt, ...)
 {
+    va_list args;
+
+    va_start(args, fmt);
+    diag_add_args(diag, level, place, fmt, args);
+    va_end(args);
+}
+
+void diag_add_args(struct diag *diag, enum diag_level level, const struct diag_place *place,
+                   const char *fmt, va_list args)
+{
     if (level == DIAG_ERROR)
         diag->error_cnt++;
     else
@@ -88,11 +95,8 @@ void diag_add(struct diag *diag, enum diag_level level, const struct diag_place 
     struct diag_item *item = arena_alloc(&diag->arena, sizeof(*item));
     if (!item)
         return;
-    va_list args;
-    va_start(args, fmt);
     *item = (struct diag_item){
         .level = level, .place = *place, .message = format_finding(diag, fmt, args)};
-    va_end(args);
     if (place->file)
         item->place.file = copy_harmless(diag, place->file, strlen(place->file));
     if (place->text)

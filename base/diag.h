@@ -8,6 +8,7 @@
  */
 #pragma once
 
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
 
@@ -56,6 +57,10 @@ void diag_fini(struct diag *diag);
 /* Add a finding at `place`.  Without memory, or beyond DIAG_KEPT, it is only counted. */
 void diag_add(struct diag *diag, enum diag_level level, const struct diag_place *place,
               const char *fmt, ...) PRINTF_LIKE(4, 5);
+
+/* As diag_add, for callers that have variable arguments themselves. */
+void diag_add_args(struct diag *diag, enum diag_level level, const struct diag_place *place,
+                   const char *fmt, va_list args) PRINTF_LIKE(4, 0);
 
 /* Return true if another finding of this level would be kept.  If not, the caller need not work
  * out its place. */

@@ -3,7 +3,7 @@
  * harmless. */
 #include "dns/builder.h"
 
-enum { PROBES = 4, POINTERS_MAX = 64 };
+enum { PROBES = 4 };
 
 void builder_init(struct builder *b, uint8_t *wire, size_t limit)
 {
@@ -39,7 +39,7 @@ static bool is_name_at(const struct builder *b, size_t at, const uint8_t *name)
             return false;
         uint8_t len = b->wire[at];
         if (len >= 0xc0) {
-            if (at + 1 >= b->len || ++pointers > POINTERS_MAX)
+            if (at + 1 >= b->len || ++pointers > DNAME_POINTERS_MAX)
                 return false;
             size_t target = ((size_t)(len & 0x3f) << 8) | b->wire[at + 1];
             if (target >= at)

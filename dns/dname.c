@@ -7,7 +7,6 @@
 
 enum {
     MESSAGE_HEADER = 12, /* no name starts before */
-    POINTERS_MAX = 64,   /* per name (docs/LIMITS.md section 3) */
 };
 
 size_t dname_check(const uint8_t *name, size_t max)
@@ -66,7 +65,7 @@ enum err dname_parse(struct cursor *c, uint8_t out[DNAME_MAX], size_t *len)
             jumped = true;
             /* each pointer leads to a lower offset, so the walk ends */
             if (walk.failed || target >= here || target < MESSAGE_HEADER ||
-                ++pointers > POINTERS_MAX)
+                ++pointers > DNAME_POINTERS_MAX)
                 break;
             walk.pos = target;
             walk.len = here;

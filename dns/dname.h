@@ -15,7 +15,12 @@
 #include "base/cursor.h"
 #include "base/err.h"
 
-enum { DNAME_MAX = 255, DNAME_LABEL_MAX = 63, DNAME_LABELS_MAX = 127 };
+enum {
+    DNAME_MAX = 255,
+    DNAME_LABEL_MAX = 63,
+    DNAME_LABELS_MAX = 127,
+    DNAME_POINTERS_MAX = 64, /* compression pointers per name (docs/LIMITS.md section 3) */
+};
 
 /* Return the length of the uncompressed name at `name`, in octets.  0: there is no valid one
  * within `max` octets. */

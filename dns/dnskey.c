@@ -22,6 +22,11 @@ struct dnskey dnskey_read(const uint8_t *rdata, size_t len)
                            .key_len = len - FIXED_LEN};
 }
 
+bool dnskey_is_zone_key(const struct dnskey *key)
+{
+    return (key->flags & DNSKEY_ZONE) && key->protocol == DNSKEY_PROTOCOL;
+}
+
 const char *dnskey_algorithm_name(uint8_t algorithm)
 {
     static const char *const names[] = {[1] = "RSAMD5",
@@ -78,8 +83,8 @@ static enum err load_rsa(const struct dnskey *key, EVP_PKEY **out)
     size_t modulus_len = cursor_left(&c);
     const uint8_t *modulus = cursor_bytes(&c, modulus_len);
 
-    if (cursor_failed(&c) || exponent_len == 0 || exponent_len > 8 || modulus_len < 64 ||
-        modulus_len > DNSKEY_RSA_BITS_MAX / 8)
+    if (cursor_failed(&c) || exponent_len == 0 || exponent_len > DNSKEY_EXPONENT_MAX ||
+        modulus_len < 64 || modulus_len > DNSKEY_RSA_BITS_MAX / 8)
         return ERR_FORMAT;
     OSSL_PARAM_BLD *build = OSSL_PARAM_BLD_new();
     BIGNUM *n = BN_bin2bn(modulus, (int)modulus_len, NULL);

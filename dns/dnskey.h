@@ -10,11 +10,12 @@
 struct evp_pkey_st;
 
 enum {
-    DNSKEY_ZONE = 0x0100,   /* flag: a zone key */
-    DNSKEY_REVOKE = 0x0080, /* flag: revoked (RFC 5011 7) */
-    DNSKEY_ENTRY = 0x0001,  /* flag: secure entry point (RFC 4034 2.1.1) */
-    DNSKEY_PROTOCOL = 3,    /* the only valid value (RFC 4034 2.1.2) */
-    DNSKEY_RSA_BITS_MAX = 4096,
+    DNSKEY_ZONE = 0x0100,       /* flag: a zone key */
+    DNSKEY_REVOKE = 0x0080,     /* flag: revoked (RFC 5011 7) */
+    DNSKEY_ENTRY = 0x0001,      /* flag: secure entry point (RFC 4034 2.1.1) */
+    DNSKEY_PROTOCOL = 3,        /* the only valid value (RFC 4034 2.1.2) */
+    DNSKEY_RSA_BITS_MAX = 4096, /* of the modulus */
+    DNSKEY_EXPONENT_MAX = 8,    /* octets of the exponent of RSA */
 };
 
 /* The supported algorithms. */
@@ -43,6 +44,13 @@ struct dnskey {
 
 /* Return the fields of checked RDATA. */
 struct dnskey dnskey_read(const uint8_t *rdata, size_t len);
+
+/* Return true for a key that signs a zone: others validate nothing (RFC 4034 2.1.1, 2.1.2). */
+bool dnskey_is_zone_key(const struct dnskey *key);
+
+/* What to say of a key that is none. */
+#define DNSKEY_NO_ZONE_KEY \
+    "this DNSKEY is no zone key: its flags need bit 256, and its protocol is 3"
 
 /* Return the mnemonic of an algorithm, "ECDSAP256SHA256" (RFC 8624 3.1); NULL if it has none.
  */

@@ -10,6 +10,7 @@
 #include "dns/cookie.h"
 
 enum {
+    EDNS_UDP_SIZE = 1232,  /* octets, unless configured (docs/LIMITS.md section 1) */
     EDNS_OPTIONS_MAX = 32, /* more is FORMERR (docs/LIMITS.md section 3) */
     EDNS_FIXED_LEN = 11,   /* owner, type, class, TTL and RDLENGTH of an OPT record */
     EDNS_OPTION_LEN = 4,   /* code and length of an option */

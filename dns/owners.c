@@ -4,7 +4,7 @@
 
 #include "base/hash.h"
 
-enum { POINTER = 0xc0, POINTERS_MAX = 64, HEADER = 12 };
+enum { POINTER = 0xc0, HEADER = 12 };
 
 /* A label or a pointer on the way to a known name. */
 struct step {
@@ -93,7 +93,7 @@ static int walk_to_known_name(const struct owners *o, struct cursor *c, struct s
             return -1;
         if (label == 0)
             return cnt;
-        if (is_pointer ? target >= here || target < HEADER || ++pointers > POINTERS_MAX
+        if (is_pointer ? target >= here || target < HEADER || ++pointers > DNAME_POINTERS_MAX
                        : label > DNAME_LABEL_MAX || cnt - (int)pointers == DNAME_LABELS_MAX)
             return -1;
         steps[cnt++] = (struct step){.at = (uint16_t)here, .is_pointer = is_pointer};
@@ -107,7 +107,7 @@ static int walk_to_known_name(const struct owners *o, struct cursor *c, struct s
 
 enum err owners_read(struct owners *o, struct cursor *c, uint16_t *number)
 {
-    struct step steps[DNAME_LABELS_MAX + POINTERS_MAX];
+    struct step steps[DNAME_LABELS_MAX + DNAME_POINTERS_MAX];
     int cnt = walk_to_known_name(o, c, steps, number);
     enum err err = cnt < 0 ? ERR_FORMAT : ERR_OK;
 

@@ -74,7 +74,7 @@ size_t signkey_signature_len(const struct signkey *key)
 
 /* ---- the public key ---- */
 
-/* RFC 3110 2; the exponent has at most 8 octets. */
+/* RFC 3110 2; the exponent has at most DNSKEY_EXPONENT_MAX octets. */
 static enum err write_rsa_public(struct signkey *key)
 {
     BIGNUM *n = NULL, *e = NULL;
@@ -83,7 +83,9 @@ static enum err write_rsa_public(struct signkey *key)
     if (EVP_PKEY_get_bn_param(key->pkey, OSSL_PKEY_PARAM_RSA_N, &n) == 1 &&
         EVP_PKEY_get_bn_param(key->pkey, OSSL_PKEY_PARAM_RSA_E, &e) == 1) {
         size_t exponent_len = (size_t)BN_num_bytes(e), modulus_len = (size_t)BN_num_bytes(n);
-        err = exponent_len > 8 || modulus_len > DNSKEY_RSA_BITS_MAX / 8 ? ERR_FORMAT : ERR_OK;
+        err = exponent_len > DNSKEY_EXPONENT_MAX || modulus_len > DNSKEY_RSA_BITS_MAX / 8
+                  ? ERR_FORMAT
+                  : ERR_OK;
         if (!err) {
             key->public[0] = (uint8_t)exponent_len;
             key->public_len = 1 + exponent_len + modulus_len;

@@ -686,7 +686,10 @@ static const struct conf_key resolver_keys[] = {
      .preset = POLICY_PORT,
      .min = 1,
      .max = UINT16_MAX},
-    {.name = "do-not-query", .type = CONF_PREFIXES, .offset = AT(do_not_query)},
+    {.name = "do-not-query",
+     .type = CONF_PREFIXES,
+     .offset = AT(do_not_query),
+     .preset_text = "0.0.0.0/8, 127.0.0.0/8, ::/128, ::1/128"},
     {.name = NULL},
 };
 
@@ -704,12 +707,12 @@ static const struct conf_key limits_keys[] = {
      .preset = 400,
      .min = 1,
      .max = LIMIT_MAX},
-#define LIMIT(field, key, type_, preset_, min_, max_, failure) \
-    {.name = (key),                                            \
-     .type = (type_),                                          \
-     .offset = AT(limits.field),                               \
-     .preset = (preset_),                                      \
-     .min = (min_),                                            \
+#define LIMIT(field, key, type_, preset_, min_, max_, ...) \
+    {.name = (key),                                        \
+     .type = (type_),                                      \
+     .offset = AT(limits.field),                           \
+     .preset = (preset_),                                  \
+     .min = (min_),                                        \
      .max = (max_)},
 #include "resolver/limits/limits.def"
     {.name = NULL},
@@ -725,7 +728,11 @@ const struct conf_key res_conf_keys[] = {
      .check = server_conf_check,
      .is_required = true},
     {.name = "log", .type = CONF_MAP, .offset = AT(server), .keys = server_conf_log_keys},
-    {.name = "allow", .type = CONF_PREFIXES, .offset = AT(allow), .check = check_allow},
+    {.name = "allow",
+     .type = CONF_PREFIXES,
+     .offset = AT(allow),
+     .preset_text = SERVER_CONF_LOOPBACK,
+     .check = check_allow},
     {.name = "cache", .type = CONF_MAP, .keys = cache_keys},
     {.name = "resolver", .type = CONF_MAP, .keys = resolver_keys},
     {.name = "limits", .type = CONF_MAP, .keys = limits_keys},
@@ -754,24 +761,17 @@ const struct conf_key res_conf_keys[] = {
 
 static struct res_conf *new_res_conf(void)
 {
-    static const char *const nets[] = {"0.0.0.0/8", "127.0.0.0/8", "::/128", "::1/128"};
     struct res_conf *conf = calloc(1, sizeof(*conf));
 
     if (!conf)
         return NULL;
     arena_init(&conf->arena, 0);
     conf->policy = policy_new();
-    if (!conf->policy) {
-        free(conf);
+    if (!conf->policy || conf_set_defaults(res_conf_keys, conf, &conf->arena) != ERR_OK) {
+        res_conf_free(&conf);
         return NULL;
     }
-    server_conf_init(&conf->server);
-    conf_set_defaults(res_conf_keys, conf);
     conf->server.rate_limit.per_second = 0; /* `allow` admits known clients only */
-    conf->allow = conf->server.rate_limit.exempt;
-    for (size_t i = 0; i < ARRAY_LEN(nets); i++)
-        must(addr_read_prefix(nets[i], &conf->local_nets[i]) == ERR_OK);
-    conf->do_not_query = (struct addr_prefixes){conf->local_nets, ARRAY_LEN(nets)};
     conf->quota_limits.per_forwarder = QUOTA_FORWARDER_MAX;
     conf->quota_limits.in_all = QUOTA_ALL_MAX;
     return conf;

@@ -24,7 +24,6 @@ struct res_conf {
     } ports,
         ports_except; /* source ports of queries; none: the default of net/upstream/ports.h */
     struct addr_prefixes allow, do_not_query;
-    struct addr_prefix local_nets[4]; /* the default of do_not_query */
     uint64_t cache_size;
     const char *cache_directory;      /* "": the cache is in memory */
     struct conf_list stubs, forwards; /* of struct res_conf_zone */

@@ -35,6 +35,16 @@ const char *cmd_take_value(int *argc, char **argv, const char *flag)
     return NULL;
 }
 
+const char *cmd_text(const struct json *from, const char *key)
+{
+    return json_get_text(from, key, "");
+}
+
+long long cmd_number(const struct json *from, const char *key)
+{
+    return json_get_number(from, key, 0);
+}
+
 void cmd_print_json(const struct json *json)
 {
     char *text = json_write(json, true);

@@ -73,6 +73,12 @@ bool cmd_take_flag(int *argc, char **argv, const char *flag);
  * at the end stays in place and makes the usage wrong. */
 const char *cmd_take_value(int *argc, char **argv, const char *flag);
 
+/* Return the text of a key of a result, borrowed; "" if it has none. */
+const char *cmd_text(const struct json *from, const char *key);
+
+/* Return the number of a key of a result; 0 if it has none. */
+long long cmd_number(const struct json *from, const char *key);
+
 /* Print `json` to stdout, indented. */
 void cmd_print_json(const struct json *json);
 

@@ -10,16 +10,6 @@ const char cmd_cache_usage[] =
     "       rootline cache flush NAME [--subtree] [--json] [--socket PATH]\n"
     "       rootline cache stats [--json] [--socket PATH]\n";
 
-static const char *get_member(const struct json *from, const char *key)
-{
-    return json_get_text(from, key, "");
-}
-
-static long long get_count(const struct json *from, const char *key)
-{
-    return json_get_number(from, key, 0);
-}
-
 static void print_cache_security(struct terminal *p, const struct json *entry)
 {
     const struct json *sigs = json_find(entry, "signatures"),
@@ -28,7 +18,7 @@ static void print_cache_security(struct terminal *p, const struct json *entry)
     char text[TERMINAL_TEXT_MAX];
 
     terminal_row(p, "  DNSSEC", "%s",
-                 wording_text_of(&wording_security, get_member(entry, "validation")));
+                 wording_text_of(&wording_security, cmd_text(entry, "validation")));
     for (size_t i = 0; i < json_count(sigs); i++) {
         trust_chain_print_signature(json_at(sigs, i), text);
         terminal_row(p, i ? "" : "  signature", "%s", text);
@@ -42,38 +32,64 @@ static void print_cache_security(struct terminal *p, const struct json *entry)
 static void print_cache_entry(struct terminal *p, const char *name, const struct json *entry)
 {
     const struct json *data = json_find(entry, "data");
-    const char *from = get_member(entry, "from");
+    const char *from = cmd_text(entry, "from");
 
-    terminal_print(p, TERMINAL_BOLD, "%s %s%s%s", name, get_member(entry, "type"),
-                   *get_member(entry, "type") ? " " : "", get_member(entry, "kind"));
+    terminal_print(p, TERMINAL_BOLD, "%s %s%s%s", name, cmd_text(entry, "type"),
+                   *cmd_text(entry, "type") ? " " : "", cmd_text(entry, "kind"));
     fputc('\n', p->out);
     for (size_t i = 0; i < json_count(data); i++)
         terminal_row(p, i ? "" : "  data", "%s", json_text(json_at(data, i)));
-    if (*get_member(entry, "text"))
-        terminal_row(p, "  text", "%s", get_member(entry, "text"));
-    if (*get_member(entry, "zone"))
-        terminal_row(p, "  zone", "%s", get_member(entry, "zone"));
+    if (*cmd_text(entry, "text"))
+        terminal_row(p, "  text", "%s", cmd_text(entry, "text"));
+    if (*cmd_text(entry, "zone"))
+        terminal_row(p, "  zone", "%s", cmd_text(entry, "zone"));
     if (json_get_bool(entry, "expired", false))
         terminal_row(p, "  time left", "none: expired %lld s ago, after %lld s",
-                     get_count(entry, "expired-s-ago"), get_count(entry, "original-ttl"));
+                     cmd_number(entry, "expired-s-ago"), cmd_number(entry, "original-ttl"));
     else
-        terminal_row(p, "  time left", "%lld of %lld s", get_count(entry, "ttl"),
-                     get_count(entry, "original-ttl"));
-    terminal_row(p, "  cached", "%s%s%.*s%s%s%s", get_member(entry, "cached"),
+        terminal_row(p, "  time left", "%lld of %lld s", cmd_number(entry, "ttl"),
+                     cmd_number(entry, "original-ttl"));
+    terminal_row(p, "  cached", "%s%s%.*s%s%s%s", cmd_text(entry, "cached"),
                  *from ? " from " : "", (int)strcspn(from, "@"), from, *from ? ", " : "",
-                 get_member(entry, "section"), *from ? " section" : "");
-    if (*get_member(entry, "rank"))
+                 cmd_text(entry, "section"), *from ? " section" : "");
+    if (*cmd_text(entry, "rank"))
         terminal_row(p, "  rank", "%s",
-                     wording_text_of(&wording_ranks, get_member(entry, "rank")));
-    if (strcmp(get_member(entry, "kind"), "delegation") != 0)
+                     wording_text_of(&wording_ranks, cmd_text(entry, "rank")));
+    if (strcmp(cmd_text(entry, "kind"), "delegation") != 0)
         print_cache_security(p, entry);
     if (json_find(entry, "times"))
-        terminal_row(p, "  failed", "%lld times in a row", get_count(entry, "times"));
+        terminal_row(p, "  failed", "%lld times in a row", cmd_number(entry, "times"));
     terminal_row(p, "  used", "%s%lld times recently",
-                 get_count(entry, "uses") >= 15 ? "at least " : "about ",
-                 get_count(entry, "uses"));
+                 cmd_number(entry, "uses") >= 15 ? "at least " : "about ",
+                 cmd_number(entry, "uses"));
     if (json_find(entry, "worker"))
-        terminal_row(p, "  worker", "%lld", get_count(entry, "worker"));
+        terminal_row(p, "  worker", "%lld", cmd_number(entry, "worker"));
+}
+
+/* Print the intervals of a zone in which nothing exists; the zone is named once. */
+static void print_cache_denials(struct terminal *p, const struct json *result)
+{
+    const struct json *denials = json_find(result, "denials");
+    const char *zone = "";
+
+    for (size_t i = 0; i < json_count(denials); i++) {
+        const struct json *denial = json_at(denials, i);
+        if (strcmp(zone, cmd_text(denial, "zone")) != 0) {
+            zone = cmd_text(denial, "zone");
+            terminal_print(p, TERMINAL_BOLD, "denials of %s (RFC 8198)", zone);
+            fputc('\n', p->out);
+        }
+        char label[20];
+        snprintf(label, sizeof(label), "  %s", cmd_text(denial, "type"));
+        terminal_row(p, label, "%s to %s; time left %lld of %lld s; used %s%lld times",
+                     cmd_text(denial, "owner"), cmd_text(denial, "next"),
+                     cmd_number(denial, "ttl"), cmd_number(denial, "original-ttl"),
+                     cmd_number(denial, "uses") >= 15 ? "at least " : "about ",
+                     cmd_number(denial, "uses"));
+    }
+    if (cmd_number(result, "denials-omitted") > 0)
+        terminal_row(p, "  more", "about %lld before these; ask for a name to see its own",
+                     cmd_number(result, "denials-omitted"));
 }
 
 static void print_cache_entries(const struct json *result)
@@ -82,43 +98,45 @@ static void print_cache_entries(const struct json *result)
     struct terminal p;
 
     terminal_init(&p);
-    if (json_count(entries) == 0)
-        printf("The cache has no entry for %s\n", get_member(result, "name"));
+    if (json_count(entries) == 0 && json_count(json_find(result, "denials")) == 0)
+        printf("The cache has no entry for %s\n", cmd_text(result, "name"));
     for (size_t i = 0; i < json_count(entries); i++)
-        print_cache_entry(&p, get_member(result, "name"), json_at(entries, i));
+        print_cache_entry(&p, cmd_text(result, "name"), json_at(entries, i));
+    print_cache_denials(&p, result);
 }
 
 static void print_cache_stats(const struct json *s)
 {
     struct terminal p;
-    long long queries = get_count(s, "queries"), hits = get_count(s, "cache-hits");
+    long long queries = cmd_number(s, "queries"), hits = cmd_number(s, "cache-hits");
 
     terminal_init(&p);
-    if (strcmp(get_member(s, "store"), "file") == 0) {
-        terminal_row(&p, "entries", "%lld in %.1f of %.1f MB", get_count(s, "entries"),
-                     (double)get_count(s, "used") / 1e6, (double)get_count(s, "size") / 1e6);
+    if (strcmp(cmd_text(s, "store"), "file") == 0) {
+        terminal_row(&p, "entries", "%lld in %.1f of %.1f MB", cmd_number(s, "entries"),
+                     (double)cmd_number(s, "used") / 1e6, (double)cmd_number(s, "size") / 1e6);
         terminal_row(&p, "written",
                      "%lld in %lld transactions; %lld evicted, %lld dropped for lack of space, "
                      "%lld with a wrong checksum",
-                     get_count(s, "written"), get_count(s, "transactions"),
-                     get_count(s, "evicted"), get_count(s, "dropped"), get_count(s, "broken"));
+                     cmd_number(s, "written"), cmd_number(s, "transactions"),
+                     cmd_number(s, "evicted"), cmd_number(s, "dropped"),
+                     cmd_number(s, "broken"));
     } else {
         terminal_row(&p, "store", "in memory, one cache per worker");
     }
     terminal_row(&p, "queries", "%lld, %lld cache hits (%.1f %%), %lld from the answer cache",
                  queries, hits, queries ? 100.0 * (double)hits / (double)queries : 0.0,
-                 get_count(s, "answer-cache-hits"));
+                 cmd_number(s, "answer-cache-hits"));
     terminal_row(&p, "aggressive", "%lld answers from NSEC and NSEC3 records of other names",
-                 get_count(s, "aggressive-answers"));
+                 cmd_number(s, "aggressive-answers"));
     terminal_row(&p, "stale", "%lld answers with expired data; %lld prefetches",
-                 get_count(s, "stale-answers"), get_count(s, "prefetches"));
+                 cmd_number(s, "stale-answers"), cmd_number(s, "prefetches"));
 }
 
 static void print_flushed(const struct json *result, bool is_subtree)
 {
-    long long cnt = get_count(result, "entries");
+    long long cnt = cmd_number(result, "entries");
     printf("%lld entr%s of %s%s removed\n", cnt, cnt == 1 ? "y" : "ies",
-           get_member(result, "name"), is_subtree ? " and below" : "");
+           cmd_text(result, "name"), is_subtree ? " and below" : "");
 }
 
 static struct json *make_cache_request(const char *verb, int argc, char **argv, bool is_subtree)

@@ -23,13 +23,12 @@ static void print_attempts(struct terminal *p, const struct json *finished)
 
     for (size_t i = 0; i < json_count(attempts); i++) {
         const struct json *a = json_at(attempts, i);
-        const char *server = json_get_text(a, "server", ""),
-                   *rcode = json_get_text(a, "rcode", "");
+        const char *server = cmd_text(a, "server"), *rcode = cmd_text(a, "rcode");
         terminal_node(p, i + 1 == json_count(attempts), TERMINAL_PLAIN,
-                      wording_text_of(&wording_transports, json_get_text(a, "transport", "")),
+                      wording_text_of(&wording_transports, cmd_text(a, "transport")),
                       "%.*s, for %s: %s%s%s (%lld ms)", (int)strcspn(server, "@"), server,
-                      json_get_text(a, "zone", ""),
-                      wording_text_of(&wording_outcomes, json_get_text(a, "result", "")),
+                      cmd_text(a, "zone"),
+                      wording_text_of(&wording_outcomes, cmd_text(a, "result")),
                       *rcode ? " " : "", rcode, (long long)json_get_number(a, "rtt-ms", 0));
     }
 }
@@ -42,16 +41,16 @@ static void print_last(const struct json *result)
     terminal_init(&p);
     if (json_count(list) == 0)
         printf("%s was not resolved recently; answers from the cache are not recorded.\n",
-               json_get_text(result, "name", ""));
+               cmd_text(result, "name"));
     for (size_t i = 0; i < json_count(list); i++) {
         const struct json *one = json_at(list, i);
-        const char *failure = json_get_text(one, "failure", "");
+        const char *failure = cmd_text(one, "failure");
         long long queries = json_get_number(one, "queries", 0);
-        terminal_print(&p, TERMINAL_BOLD, "%s %s", json_get_text(one, "name", ""),
-                       json_get_text(one, "type", ""));
-        printf(" at %s: %s%s%s, %lld %s, %lld ms\n", json_get_text(one, "time", ""),
-               json_get_text(one, "outcome", ""), *failure ? ", " : "",
-               failure_text_of(failure), queries, queries == 1 ? "query" : "queries",
+        terminal_print(&p, TERMINAL_BOLD, "%s %s", cmd_text(one, "name"),
+                       cmd_text(one, "type"));
+        printf(" at %s: %s%s%s, %lld %s, %lld ms\n", cmd_text(one, "time"),
+               cmd_text(one, "outcome"), *failure ? ", " : "", failure_text_of(failure),
+               queries, queries == 1 ? "query" : "queries",
                (long long)json_get_number(one, "took-ms", 0));
         print_attempts(&p, one);
     }
@@ -134,7 +133,7 @@ int cmd_explain(int argc, char **argv)
     if (status == CMD_DONE)
         status = show_tree(json_find(result, "tree"), &output);
     if (json_find(result, "remark"))
-        fprintf(stderr, "rootline: %s\n", json_get_text(result, "remark", ""));
+        fprintf(stderr, "rootline: %s\n", cmd_text(result, "remark"));
     json_free(&result);
     return status;
 }

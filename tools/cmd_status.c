@@ -18,20 +18,10 @@ const char cmd_status_reload_usage[] = "usage: rootline reload [--json] [--socke
 const char cmd_status_log_usage[] =
     "usage: rootline log --last [NUMBER] [--json] [--socket PATH]\n";
 
-static const char *get_value(const struct json *from, const char *key)
-{
-    return json_get_text(from, key, "");
-}
-
-static long long get_number(const struct json *from, const char *key)
-{
-    return json_get_number(from, key, 0);
-}
-
-/* Send `request`, which is freed.  With --json set *is_json and print the result.  Return as
- * ask_daemon. */
-static int run_request(int *argc, char **argv, const char *usage, struct json *request,
-                       struct json **result, bool *is_json)
+/* Send `request`, which is freed, to a daemon of that kind.  With --json set *is_json and print
+ * the result.  Return as ask_daemon. */
+static int run_request_of(enum ask_target target, int *argc, char **argv, const char *usage,
+                          struct json *request, struct json **result, bool *is_json)
 {
     *is_json = cmd_take_flag(argc, argv, "--json");
     const char *path = cmd_take_value(argc, argv, "--socket");
@@ -40,10 +30,16 @@ static int run_request(int *argc, char **argv, const char *usage, struct json *r
         json_free(&request);
         return cmd_wrong_usage(usage);
     }
-    int status = ask_daemon(path, ASK_ANY, request, result);
+    int status = ask_daemon(path, target, request, result);
     if (status == CMD_DONE && *is_json)
         cmd_print_json(*result);
     return status;
+}
+
+static int run_request(int *argc, char **argv, const char *usage, struct json *request,
+                       struct json **result, bool *is_json)
+{
+    return run_request_of(ASK_ANY, argc, argv, usage, request, result, is_json);
 }
 
 static struct json *make_request(const char *command)
@@ -57,12 +53,12 @@ static struct json *make_request(const char *command)
 
 static void print_uptime(struct terminal *p, const struct json *s)
 {
-    long long up = get_number(s, "uptime-s");
+    long long up = cmd_number(s, "uptime-s");
     terminal_row(p, "up", "%lld d %02lld:%02lld:%02lld, since %s", up / 86400, up / 3600 % 24,
-                 up / 60 % 60, up % 60, get_value(s, "started"));
-    long long refused = get_number(s, "reloads-refused");
-    if (get_number(s, "reloads") > 0 || refused > 0)
-        terminal_row(p, "reloads", "%lld, and %lld rejected", get_number(s, "reloads"),
+                 up / 60 % 60, up % 60, cmd_text(s, "started"));
+    long long refused = cmd_number(s, "reloads-refused");
+    if (cmd_number(s, "reloads") > 0 || refused > 0)
+        terminal_row(p, "reloads", "%lld, and %lld rejected", cmd_number(s, "reloads"),
                      refused);
 }
 
@@ -85,21 +81,21 @@ static void print_connections(struct terminal *p, const struct json *s)
 
     for (size_t i = 0; i < json_count(list); i++) {
         const struct json *c = json_at(list, i);
-        long long days = get_number(c, "days-left");
+        long long days = cmd_number(c, "days-left");
         terminal_row(p, i ? "" : "certificate", "%s for %s, %s %s (%lld days)",
-                     get_value(c, "file"),
-                     *get_value(c, "name") ? get_value(c, "name") : "no host name",
+                     cmd_text(c, "file"),
+                     *cmd_text(c, "name") ? cmd_text(c, "name") : "no host name",
                      json_get_bool(c, "has-ended", false) ? "EXPIRED" : "until",
-                     get_value(c, "until"), days);
+                     cmd_text(c, "until"), days);
     }
     const struct json *connections = json_find(s, "connections");
-    if (get_number(connections, "open") > 0)
-        terminal_row(p, "connections", "%lld open, %lld kB", get_number(connections, "open"),
-                     get_number(connections, "memory") / 1000);
+    if (cmd_number(connections, "open") > 0)
+        terminal_row(p, "connections", "%lld open, %lld kB", cmd_number(connections, "open"),
+                     cmd_number(connections, "memory") / 1000);
     if (tls)
         terminal_row(p, "handshakes", "%lld, %lld of them resumed; %lld failed",
-                     get_number(tls, "handshakes"), get_number(tls, "resumed"),
-                     get_number(tls, "failed"));
+                     cmd_number(tls, "handshakes"), cmd_number(tls, "resumed"),
+                     cmd_number(tls, "failed"));
 }
 
 static void print_family(struct terminal *p, const struct json *families, const char *key,
@@ -120,8 +116,8 @@ static void print_entropy(struct terminal *p, const struct json *entropy)
         return;
     terminal_row(
         p, "entropy", "%lld.%lld bits of source port (%lld ports), %lld bits of ID%s%s",
-        get_number(entropy, "port-decibits") / 10, get_number(entropy, "port-decibits") % 10,
-        get_number(entropy, "ports"), get_number(entropy, "id-bits"),
+        cmd_number(entropy, "port-decibits") / 10, cmd_number(entropy, "port-decibits") % 10,
+        cmd_number(entropy, "ports"), cmd_number(entropy, "id-bits"),
         json_get_bool(entropy, "random-case", false) ? ", mixed case" : "",
         json_get_bool(entropy, "cookies", false) ? ", cookies" : "");
 }
@@ -143,13 +139,13 @@ static void print_rejected(struct terminal *p, const struct json *reasons)
     for (size_t i = 0; i < json_count(reasons); i++) {
         const char *reason = json_key(reasons, i);
         const struct json *one = json_find(reasons, reason), *last = json_find(one, "last");
-        terminal_row(p, label, "%lld: %s", get_number(one, "count"),
+        terminal_row(p, label, "%lld: %s", cmd_number(one, "count"),
                      wording_text_of(&wording_rejections, reason));
         label = "";
         for (size_t n = 0; n < json_count(last); n++) {
             const struct json *item = json_at(last, n);
-            terminal_row(p, "", "  %s from %s, query for %s", get_value(item, "time"),
-                         get_value(item, "from"), get_value(item, "name"));
+            terminal_row(p, "", "  %s from %s, query for %s", cmd_text(item, "time"),
+                         cmd_text(item, "from"), cmd_text(item, "name"));
         }
     }
 }
@@ -160,9 +156,9 @@ static void print_limits(struct terminal *p, const struct json *limits)
 
     for (size_t i = 0; i < json_count(limits); i++) {
         const char *key = json_key(limits, i);
-        if (get_number(limits, key) == 0)
+        if (cmd_number(limits, key) == 0)
             continue;
-        terminal_row(p, label, "%s: %lld", key, get_number(limits, key));
+        terminal_row(p, label, "%s: %lld", key, cmd_number(limits, key));
         label = "";
     }
     if (*label)
@@ -173,9 +169,9 @@ static void print_failed(struct terminal *p, const struct json *failed)
 {
     for (size_t i = 0; i < json_count(failed); i++) {
         const struct json *one = json_at(failed, i);
-        terminal_row(p, i ? "" : "recent failures", "%s %s %s: %s", get_value(one, "time"),
-                     get_value(one, "name"), get_value(one, "type"),
-                     failure_text_of(get_value(one, "failure")));
+        terminal_row(p, i ? "" : "recent failures", "%s %s %s: %s", cmd_text(one, "time"),
+                     cmd_text(one, "name"), cmd_text(one, "type"),
+                     failure_text_of(cmd_text(one, "failure")));
     }
 }
 
@@ -194,10 +190,9 @@ static void print_status(const struct json *s)
     struct terminal p;
 
     terminal_init(&p);
-    terminal_print(&p, TERMINAL_BOLD, "%s %s", get_value(s, "program"),
-                   get_value(s, "version"));
-    printf(", pid %lld, %lld worker%s, %s\n", get_number(s, "pid"), get_number(s, "workers"),
-           get_number(s, "workers") == 1 ? "" : "s", get_value(s, "configuration"));
+    terminal_print(&p, TERMINAL_BOLD, "%s %s", cmd_text(s, "program"), cmd_text(s, "version"));
+    printf(", pid %lld, %lld worker%s, %s\n", cmd_number(s, "pid"), cmd_number(s, "workers"),
+           cmd_number(s, "workers") == 1 ? "" : "s", cmd_text(s, "configuration"));
     print_defences_off(&p, json_find(s, "defences-off"));
     print_uptime(&p, s);
     print_listen(&p, s);
@@ -210,16 +205,16 @@ static void print_status(const struct json *s)
         terminal_row(&p, "queries",
                      "%lld, %lld from the cache; %lld resolutions in progress, %lld of them "
                      "wait to send a query",
-                     get_number(s, "queries"), get_number(s, "cache-hits"),
-                     get_number(s, "resolutions-in-progress"),
-                     get_number(s, "waiting-for-place"));
+                     cmd_number(s, "queries"), cmd_number(s, "cache-hits"),
+                     cmd_number(s, "resolutions-in-progress"),
+                     cmd_number(s, "waiting-for-place"));
     terminal_row(&p, "memory", "%.1f MB, %.1f MB of it mapped files",
-                 (double)get_number(memory, "resident") / MB,
-                 (double)get_number(memory, "files") / MB);
-    if (cache && strcmp(get_value(cache, "store"), "file") == 0)
+                 (double)cmd_number(memory, "resident") / MB,
+                 (double)cmd_number(memory, "files") / MB);
+    if (cache && strcmp(cmd_text(cache, "store"), "file") == 0)
         terminal_row(&p, "cache", "%lld entries in %.1f of %.1f MB",
-                     get_number(cache, "entries"), (double)get_number(cache, "used") / MB,
-                     (double)get_number(cache, "size") / MB);
+                     cmd_number(cache, "entries"), (double)cmd_number(cache, "used") / MB,
+                     (double)cmd_number(cache, "size") / MB);
     else if (cache)
         terminal_row(&p, "cache", "in memory");
     print_limits(&p, json_find(s, "limits"));
@@ -264,7 +259,7 @@ static void print_side(const struct json *side, char *out, size_t size)
                                     json_get_bool(side, words[i].key, false) ? "yes" : "no");
         else
             len +=
-                (size_t)snprintf(out + len, size - len, "%lld", get_number(side, words[i].key));
+                (size_t)snprintf(out + len, size - len, "%lld", cmd_number(side, words[i].key));
     }
 }
 
@@ -274,9 +269,9 @@ static void print_rejected_reply(struct terminal *p, const struct json *one)
 
     print_side(json_find(one, "expected"), expected, sizeof(expected));
     print_side(json_find(one, "got"), got, sizeof(got));
-    printf("  %s  from %s over %s, query for %s %s\n", get_value(one, "time"),
-           get_value(one, "from"), strcmp(get_value(one, "transport"), "tcp") ? "UDP" : "TCP",
-           get_value(one, "name"), get_value(one, "type"));
+    printf("  %s  from %s over %s, query for %s %s\n", cmd_text(one, "time"),
+           cmd_text(one, "from"), strcmp(cmd_text(one, "transport"), "tcp") ? "UDP" : "TCP",
+           cmd_text(one, "name"), cmd_text(one, "type"));
     if (json_count(json_find(one, "expected")) > 0)
         terminal_row(p, "      expected", "%s", expected);
     terminal_row(p, "      got", "%s", got);
@@ -292,7 +287,7 @@ static void print_ledger(const struct json *reasons)
     for (size_t i = 0; i < json_count(reasons); i++) {
         const char *reason = json_key(reasons, i);
         const struct json *one = json_find(reasons, reason), *last = json_find(one, "last");
-        terminal_print(&p, TERMINAL_BOLD, "%s: %lld, %s", reason, get_number(one, "count"),
+        terminal_print(&p, TERMINAL_BOLD, "%s: %lld, %s", reason, cmd_number(one, "count"),
                        wording_text_of(&wording_rejections, reason));
         putchar('\n');
         terminal_row(&p, "", "%s", wording_text_of(&wording_lessons, reason));
@@ -307,8 +302,8 @@ int cmd_status(int argc, char **argv)
     struct json *result = NULL;
 
     int status =
-        run_request(&argc, argv, cmd_status_usage,
-                    make_request(is_ledger ? "rejected" : "status"), &result, &is_json);
+        run_request_of(is_ledger ? ASK_RESOLVER : ASK_ANY, &argc, argv, cmd_status_usage,
+                       make_request(is_ledger ? "rejected" : "status"), &result, &is_json);
     if (status == CMD_DONE && !is_json)
         is_ledger ? print_ledger(result) : print_status(result);
     json_free(&result);
@@ -337,7 +332,7 @@ int cmd_stats(int argc, char **argv)
     if (status == CMD_DONE && !is_json)
         for (size_t i = 0; i < json_count(result); i++)
             printf("%-29s %12lld  %s\n", json_key(result, i),
-                   get_number(result, json_key(result, i)), counter_help(json_key(result, i)));
+                   cmd_number(result, json_key(result, i)), counter_help(json_key(result, i)));
     json_free(&result);
     return status;
 }
@@ -348,12 +343,12 @@ static void print_findings(const struct json *findings)
 {
     for (size_t i = 0; i < json_count(findings); i++) {
         const struct json *one = json_at(findings, i);
-        fprintf(stderr, "%s:", get_value(one, "file"));
-        if (get_number(one, "line") > 0)
-            fprintf(stderr, "%lld:%lld:", get_number(one, "line"), get_number(one, "column"));
-        fprintf(stderr, " %s: %s\n", get_value(one, "level"), get_value(one, "message"));
-        if (*get_value(one, "help"))
-            fprintf(stderr, "    = %s\n", get_value(one, "help"));
+        fprintf(stderr, "%s:", cmd_text(one, "file"));
+        if (cmd_number(one, "line") > 0)
+            fprintf(stderr, "%lld:%lld:", cmd_number(one, "line"), cmd_number(one, "column"));
+        fprintf(stderr, " %s: %s\n", cmd_text(one, "level"), cmd_text(one, "message"));
+        if (*cmd_text(one, "help"))
+            fprintf(stderr, "    = %s\n", cmd_text(one, "help"));
     }
 }
 
@@ -361,7 +356,7 @@ static void print_reload(const struct json *result, bool is_accepted)
 {
     print_findings(json_find(result, "findings"));
     if (is_accepted)
-        puts(get_value(result, "summary"));
+        puts(cmd_text(result, "summary"));
     else
         fprintf(stderr, "rootline: reload rejected; the previous configuration stays in use\n");
 }
@@ -391,13 +386,13 @@ static void print_log_lines(const struct json *lines)
     terminal_init(&p);
     for (size_t i = 0; i < json_count(lines); i++) {
         const struct json *one = json_at(lines, i);
-        const char *level = get_value(one, "level");
+        const char *level = cmd_text(one, "level");
         enum terminal_colour colour = strcmp(level, "error") == 0     ? TERMINAL_RED
                                       : strcmp(level, "warning") == 0 ? TERMINAL_YELLOW
                                                                       : TERMINAL_PLAIN;
-        printf("%s ", get_value(one, "time"));
+        printf("%s ", cmd_text(one, "time"));
         terminal_print(&p, colour, "%-7s", level);
-        printf(" %s\n", get_value(one, "message"));
+        printf(" %s\n", cmd_text(one, "message"));
     }
 }
 

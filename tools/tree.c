@@ -4,14 +4,10 @@
 
 #include "resolver/iterate/classify.h"
 #include "resolver/iterate/wording.h"
+#include "tools/cmd.h"
 #include "tools/trust_chain.h"
 
 enum { SHORT_DATA = 120 };
-
-static const char *get_text(const struct json *from, const char *key)
-{
-    return json_get_text(from, key, "");
-}
 
 /* Copy an address, without the port if that is 53. */
 static const char *print_server_addr(const char *address, char out[80])
@@ -34,7 +30,7 @@ static void print_servers(struct terminal *p, bool is_last, const struct json *o
 
     for (size_t i = 0; i < json_count(servers); i++) {
         const struct json *server = json_at(servers, i), *all = json_find(server, "addresses");
-        size_t len = (size_t)snprintf(text, sizeof(text), "%s", get_text(server, "name"));
+        size_t len = (size_t)snprintf(text, sizeof(text), "%s", cmd_text(server, "name"));
         for (size_t n = 0; n < json_count(all) && len + 82 < sizeof(text); n++)
             len += (size_t)snprintf(text + len, sizeof(text) - len, " %s",
                                     print_server_addr(json_text(json_at(all, n)), room));
@@ -46,15 +42,15 @@ static void print_servers(struct terminal *p, bool is_last, const struct json *o
 static void print_record(struct terminal *p, bool is_last, const struct json *r)
 {
     bool is_accepted = json_get_bool(r, "accepted", true);
-    const char *data = get_text(r, "data");
+    const char *data = cmd_text(r, "data");
     bool is_long = strlen(data) > SHORT_DATA;
 
     terminal_more(p, is_last, is_accepted ? TERMINAL_GREEN : TERMINAL_RED, "%s %s %s %.*s%s",
-                  is_accepted ? "+" : "-", get_text(r, "owner"), get_text(r, "type"),
+                  is_accepted ? "+" : "-", cmd_text(r, "owner"), cmd_text(r, "type"),
                   is_long ? SHORT_DATA : (int)strlen(data), data, is_long ? "..." : "");
     if (!is_accepted)
         terminal_more(p, is_last, TERMINAL_DIM, "  not accepted: %s",
-                      wording_text_of(&wording_omissions, get_text(r, "reason")));
+                      wording_text_of(&wording_omissions, cmd_text(r, "reason")));
 }
 
 static void print_records(struct terminal *p, bool is_last, const struct json *query)
@@ -83,15 +79,15 @@ static void print_choice(struct terminal *p, bool is_last, const struct json *qu
     if (srtt > 0)
         snprintf(numbers + len, sizeof(numbers) - len, ", usually %.2f ms", srtt);
     terminal_more(p, is_last, TERMINAL_DIM, "%s%s",
-                  wording_text_of(&wording_picks, get_text(choice, "reason")), numbers);
+                  wording_text_of(&wording_picks, cmd_text(choice, "reason")), numbers);
 }
 
 /* Write the result of a query.  It is an identifier of wording_replies or wording_silences,
  * which have none in common. */
 static const char *print_query_result(const struct json *query, char out[400])
 {
-    const char *result = get_text(query, "result"), *rcode = get_text(query, "rcode"),
-               *detail = get_text(query, "detail"), *malformed = get_text(query, "malformed");
+    const char *result = cmd_text(query, "result"), *rcode = cmd_text(query, "rcode"),
+               *detail = cmd_text(query, "detail"), *malformed = cmd_text(query, "malformed");
     const char *text = wording_text_of(&wording_replies, result);
     bool is_error = strcmp(result, wording_id(&wording_replies, CLASSIFY_ERROR)) == 0 ||
                     strcmp(result, wording_id(&wording_replies, CLASSIFY_LAME)) == 0;
@@ -101,7 +97,7 @@ static const char *print_query_result(const struct json *query, char out[400])
     if (!*result)
         snprintf(out, 400, "no reply before the answer was complete");
     else if (strcmp(result, wording_id(&wording_replies, CLASSIFY_DELEGATION)) == 0)
-        snprintf(out, 400, "referral to %s", get_text(json_find(query, "delegation"), "zone"));
+        snprintf(out, 400, "referral to %s", cmd_text(json_find(query, "delegation"), "zone"));
     else
         snprintf(out, 400, "%s%s%s%s%s", text, is_error ? ", RCODE " : "",
                  is_error ? rcode : "", *detail || *malformed ? ": " : "",
@@ -115,7 +111,7 @@ static bool is_good_result(const struct json *query)
                                               CLASSIFY_NODATA,     CLASSIFY_NXDOMAIN,
                                               CLASSIFY_DELEGATION, CLASSIFY_TRUNCATED};
     for (size_t i = 0; i < ARRAY_LEN(good); i++)
-        if (strcmp(get_text(query, "result"), wording_id(&wording_replies, good[i])) == 0)
+        if (strcmp(cmd_text(query, "result"), wording_id(&wording_replies, good[i])) == 0)
             return true;
     return false;
 }
@@ -123,22 +119,22 @@ static bool is_good_result(const struct json *query)
 static void print_query(struct terminal *p, bool is_last, const struct json *query)
 {
     const struct json *rejected = json_find(query, "rejected");
-    const char *transport = get_text(query, "transport");
+    const char *transport = cmd_text(query, "transport");
     bool is_tcp = strcmp(transport, wording_id(&wording_transports, TRACE_UDP)) != 0;
     char room[80], words[400];
 
     terminal_node(p, is_last, TERMINAL_BOLD, "query", "%s %s: %s %s%s%s",
-                  get_text(query, "server-name"),
-                  print_server_addr(get_text(query, "server"), room), get_text(query, "name"),
-                  get_text(query, "type"), is_tcp ? ", over " : "",
+                  cmd_text(query, "server-name"),
+                  print_server_addr(cmd_text(query, "server"), room), cmd_text(query, "name"),
+                  cmd_text(query, "type"), is_tcp ? ", over " : "",
                   is_tcp ? wording_text_of(&wording_transports, transport) : "");
     if (!is_tcp)
         print_choice(p, is_last, query);
     for (size_t i = 0; i < json_count(rejected); i++) {
         const struct json *one = json_at(rejected, i);
         terminal_more(p, is_last, TERMINAL_RED, "! rejected a reply from %s: %s",
-                      print_server_addr(get_text(one, "from"), room),
-                      wording_text_of(&wording_rejections, get_text(one, "reason")));
+                      print_server_addr(cmd_text(one, "from"), room),
+                      wording_text_of(&wording_rejections, cmd_text(one, "reason")));
     }
     terminal_more(p, is_last, is_good_result(query) ? TERMINAL_PLAIN : TERMINAL_YELLOW,
                   "%.2f ms: %s", json_get_real(query, "rtt-ms", 0),
@@ -193,23 +189,23 @@ static void print_zone(struct terminal *p, bool is_last, const struct json *zone
     if (json_find(zone, "ttl"))
         snprintf(ttl, sizeof(ttl), ", expires in %lld s",
                  (long long)json_get_number(zone, "ttl", 0));
-    terminal_node(p, is_last, TERMINAL_PLAIN, "zone", "%s, %s%s", get_text(zone, "zone"),
-                  wording_text_of(&wording_sources, get_text(zone, "source")), ttl);
+    terminal_node(p, is_last, TERMINAL_PLAIN, "zone", "%s, %s%s", cmd_text(zone, "zone"),
+                  wording_text_of(&wording_sources, cmd_text(zone, "source")), ttl);
     print_servers(p, is_last, zone);
 }
 
 static void print_cache(struct terminal *p, bool is_last, const struct json *step)
 {
-    const char *found = get_text(step, "found"), *server = get_text(step, "server");
+    const char *found = cmd_text(step, "found"), *server = cmd_text(step, "server");
     char room[80];
 
     if (!json_find(step, "ttl")) {
-        terminal_node(p, is_last, TERMINAL_DIM, "cache", "miss: %s %s", get_text(step, "name"),
-                      get_text(step, "type"));
+        terminal_node(p, is_last, TERMINAL_DIM, "cache", "miss: %s %s", cmd_text(step, "name"),
+                      cmd_text(step, "type"));
         return;
     }
     terminal_node(p, is_last, TERMINAL_PLAIN, "cache", "hit: %s %s, %s, TTL %lld of %lld s%s",
-                  get_text(step, "name"), get_text(step, "type"),
+                  cmd_text(step, "name"), cmd_text(step, "type"),
                   wording_text_of(&wording_cached, found),
                   (long long)json_get_number(step, "ttl", 0),
                   (long long)json_get_number(step, "original-ttl", 0),
@@ -224,12 +220,12 @@ static void print_cache(struct terminal *p, bool is_last, const struct json *ste
     else if (*server)
         terminal_more(p, is_last, TERMINAL_DIM, "cached %lld s ago from %s, %s section%s%s",
                       (long long)json_get_number(step, "age-s", 0),
-                      print_server_addr(server, room), get_text(step, "section"),
-                      *get_text(step, "rank") ? ", " : "",
-                      wording_text_of(&wording_ranks, get_text(step, "rank")));
-    if (*get_text(step, "text"))
-        terminal_more(p, is_last, TERMINAL_YELLOW, "%s", get_text(step, "text"));
-    const char *state = get_text(step, "validation");
+                      print_server_addr(server, room), cmd_text(step, "section"),
+                      *cmd_text(step, "rank") ? ", " : "",
+                      wording_text_of(&wording_ranks, cmd_text(step, "rank")));
+    if (*cmd_text(step, "text"))
+        terminal_more(p, is_last, TERMINAL_YELLOW, "%s", cmd_text(step, "text"));
+    const char *state = cmd_text(step, "validation");
     if (*state && strcmp(found, wording_id(&wording_cached, TRACE_CACHED_FAILURE)) != 0)
         terminal_more(p, is_last, trust_chain_colour(state), "%s",
                       wording_text_of(&wording_security, state));
@@ -240,28 +236,28 @@ static void print_cache(struct terminal *p, bool is_last, const struct json *ste
 /* What validation found of an RRset or a denial. */
 static void print_validation(struct terminal *p, bool is_last, const struct json *step)
 {
-    const char *status = get_text(step, "status"), *text = get_text(step, "text");
+    const char *status = cmd_text(step, "status"), *text = cmd_text(step, "text");
     char signature[TERMINAL_TEXT_MAX] = "";
     bool is_denial = !*text && !json_find(step, "tag");
 
     if (is_denial)
-        snprintf(signature, sizeof(signature), " (proved by %s)", get_text(step, "zone"));
+        snprintf(signature, sizeof(signature), " (proved by %s)", cmd_text(step, "zone"));
     else if (!*text)
         snprintf(signature, sizeof(signature), " (key %lld of %s)",
-                 (long long)json_get_number(step, "tag", 0), get_text(step, "zone"));
+                 (long long)json_get_number(step, "tag", 0), cmd_text(step, "zone"));
     terminal_node(p, is_last, trust_chain_colour(status), "dnssec", "%s%s%s%s is %s%s%s%s",
-                  is_denial ? "the denial of " : "", get_text(step, "name"),
-                  *get_text(step, "type") ? " " : "", get_text(step, "type"), status,
+                  is_denial ? "the denial of " : "", cmd_text(step, "name"),
+                  *cmd_text(step, "type") ? " " : "", cmd_text(step, "type"), status,
                   *text ? ": " : "", text, signature);
 }
 
 static void print_resolve(struct terminal *p, bool is_last, const struct json *step)
 {
-    const char *purpose = get_text(step, "purpose"), *outcome = get_text(step, "outcome");
+    const char *purpose = cmd_text(step, "purpose"), *outcome = cmd_text(step, "outcome");
     bool is_for_client = strcmp(purpose, wording_id(&wording_purposes, TRACE_FOR_CLIENT)) == 0;
 
-    terminal_node(p, is_last, TERMINAL_BOLD, "resolve", "%s %s%s%s", get_text(step, "name"),
-                  get_text(step, "type"), is_for_client ? "" : ", ",
+    terminal_node(p, is_last, TERMINAL_BOLD, "resolve", "%s %s%s%s", cmd_text(step, "name"),
+                  cmd_text(step, "type"), is_for_client ? "" : ", ",
                   is_for_client ? "" : wording_text_of(&wording_purposes, purpose));
     if (json_get_bool(step, "joined", false)) {
         terminal_more(p, is_last, TERMINAL_DIM, "already being resolved");
@@ -272,7 +268,7 @@ static void print_resolve(struct terminal *p, bool is_last, const struct json *s
     print_steps(p, json_find(step, "steps"), false);
     if (strcmp(outcome, wording_id(&wording_endings, TRACE_ENDED_FAILED)) == 0)
         terminal_node(p, true, TERMINAL_RED, "failed", "%s (%.1f ms)",
-                      failure_text_of(get_text(step, "failure")),
+                      failure_text_of(cmd_text(step, "failure")),
                       json_get_real(step, "took-ms", 0));
     else if (!*outcome ||
              strcmp(outcome, wording_id(&wording_endings, TRACE_ENDED_UNFINISHED)) == 0)
@@ -285,16 +281,16 @@ static void print_resolve(struct terminal *p, bool is_last, const struct json *s
 
 static void print_note(struct terminal *p, bool is_last, const struct json *step)
 {
-    const char *failure = get_text(step, "failure");
+    const char *failure = cmd_text(step, "failure");
 
     terminal_node(p, is_last, TERMINAL_YELLOW, "note", "%s",
                   *failure ? failure_text_of(failure)
-                           : wording_text_of(&wording_notes, get_text(step, "note")));
+                           : wording_text_of(&wording_notes, cmd_text(step, "note")));
 }
 
 static void print_step(struct terminal *p, bool is_last, const struct json *step)
 {
-    const char *kind = get_text(step, "step");
+    const char *kind = cmd_text(step, "step");
 
     if (strcmp(kind, "query") == 0)
         print_query(p, is_last, step);
@@ -308,8 +304,8 @@ static void print_step(struct terminal *p, bool is_last, const struct json *step
         print_validation(p, is_last, step);
     else if (strcmp(kind, "local") == 0)
         terminal_node(p, is_last, TERMINAL_PLAIN, "local", "%s %s: %s, local data",
-                      get_text(step, "name"), get_text(step, "type"),
-                      wording_text_of(&wording_local, get_text(step, "found")));
+                      cmd_text(step, "name"), cmd_text(step, "type"),
+                      wording_text_of(&wording_local, cmd_text(step, "found")));
     else
         print_note(p, is_last, step);
 }
@@ -326,12 +322,12 @@ static void print_steps(struct terminal *p, const struct json *steps, bool is_al
 static void print_trust_zone(struct terminal *p, const struct json *zone)
 {
     const struct json *ds = json_find(zone, "ds"), *keys = json_find(zone, "dnskey");
-    const char *status = get_text(zone, "status"), *text = get_text(zone, "text");
+    const char *status = cmd_text(zone, "status"), *text = cmd_text(zone, "text");
 
     terminal_node(p, false, trust_chain_colour(status), "trust", "%s is %s%s%s",
-                  get_text(zone, "zone"), status, *text ? ": " : "", text);
+                  cmd_text(zone, "zone"), status, *text ? ": " : "", text);
     print_keys(p, false, "trust anchor: ", "", json_find(zone, "anchor"));
-    print_keys(p, false, "", get_text(zone, "parent"), json_find(ds, "records"));
+    print_keys(p, false, "", cmd_text(zone, "parent"), json_find(ds, "records"));
     print_signatures(p, false, "DS ", ds);
     print_keys(p, false, "", "", json_find(keys, "records"));
     print_signatures(p, false, "DNSKEY ", keys);
@@ -344,8 +340,8 @@ static void print_answer(struct terminal *p, const struct json *tree)
 {
     const struct json *answer = json_find(tree, "answer"),
                       *records = json_find(answer, "records");
-    const char *rcode = get_text(answer, "rcode"),
-               *ede = get_text(json_find(answer, "extended-error"), "text");
+    const char *rcode = cmd_text(answer, "rcode"),
+               *ede = cmd_text(json_find(answer, "extended-error"), "text");
     bool is_good_answer = strcmp(rcode, "NOERROR") == 0;
     size_t cnt = json_count(records), shown = cnt > 12 ? 8 : cnt;
 
@@ -356,10 +352,10 @@ static void print_answer(struct terminal *p, const struct json *tree)
                   json_get_real(tree, "took-ms", 0));
     for (size_t i = 0; i < shown; i++) {
         const struct json *r = json_at(records, i);
-        const char *data = get_text(r, "data");
+        const char *data = cmd_text(r, "data");
         bool is_long = strlen(data) > SHORT_DATA;
-        terminal_more(p, true, TERMINAL_PLAIN, "%s %lld %s %.*s%s", get_text(r, "owner"),
-                      (long long)json_get_number(r, "ttl", 0), get_text(r, "type"),
+        terminal_more(p, true, TERMINAL_PLAIN, "%s %lld %s %.*s%s", cmd_text(r, "owner"),
+                      (long long)json_get_number(r, "ttl", 0), cmd_text(r, "type"),
                       is_long ? SHORT_DATA : (int)strlen(data), data, is_long ? "..." : "");
     }
     if (cnt > shown)
@@ -375,9 +371,9 @@ void tree_print(struct terminal *p, const struct json *tree)
     const struct json *question = json_find(tree, "question"),
                       *cause = json_find(tree, "cause");
 
-    terminal_print(p, TERMINAL_BOLD, "%s %s", get_text(question, "name"),
-                   get_text(question, "type"));
-    fprintf(p->out, ", answered for client %s\n", get_text(question, "client"));
+    terminal_print(p, TERMINAL_BOLD, "%s %s", cmd_text(question, "name"),
+                   cmd_text(question, "type"));
+    fprintf(p->out, ", answered for client %s\n", cmd_text(question, "client"));
     print_steps(p, json_find(tree, "steps"), false);
     const struct json *trust = json_find(tree, "trust");
     for (size_t i = 0; i < json_count(trust); i++)
@@ -387,9 +383,9 @@ void tree_print(struct terminal *p, const struct json *tree)
                       (long long)json_get_number(tree, "omitted-steps", 0));
     print_answer(p, tree);
     fputc('\n', p->out);
-    terminal_paragraph(p, TERMINAL_BOLD, "Cause", get_text(cause, "text"));
-    if (*get_text(cause, "advice"))
-        terminal_paragraph(p, TERMINAL_BOLD, "Advice", get_text(cause, "advice"));
+    terminal_paragraph(p, TERMINAL_BOLD, "Cause", cmd_text(cause, "text"));
+    if (*cmd_text(cause, "advice"))
+        terminal_paragraph(p, TERMINAL_BOLD, "Advice", cmd_text(cause, "advice"));
 }
 
 /* ---- graph for dot(1) ---- */
@@ -409,26 +405,26 @@ static void draw_steps(FILE *out, const struct json *steps, unsigned *number)
 
     for (size_t i = 0; i < json_count(steps); i++) {
         const struct json *step = json_at(steps, i);
-        if (strcmp(get_text(step, "step"), "resolve") == 0)
+        if (strcmp(cmd_text(step, "step"), "resolve") == 0)
             draw_steps(out, json_find(step, "steps"), number);
-        if (strcmp(get_text(step, "step"), "query") != 0)
+        if (strcmp(cmd_text(step, "step"), "query") != 0)
             continue;
         fprintf(out, "  resolver -> \"");
-        print_quoted(out, get_text(step, "server"));
+        print_quoted(out, cmd_text(step, "server"));
         fprintf(out, "\" [label=\"%u. ", ++*number);
-        print_quoted(out, get_text(step, "name"));
+        print_quoted(out, cmd_text(step, "name"));
         fputc(' ', out);
-        print_quoted(out, get_text(step, "type"));
+        print_quoted(out, cmd_text(step, "type"));
         fprintf(out, "\\n");
         print_quoted(out, print_query_result(step, words));
         fprintf(out, "\", color=%s];\n  \"", is_good_result(step) ? "forestgreen" : "red");
-        print_quoted(out, get_text(step, "server"));
+        print_quoted(out, cmd_text(step, "server"));
         fprintf(out, "\" [label=\"");
-        print_quoted(out, get_text(step, "server-name"));
+        print_quoted(out, cmd_text(step, "server-name"));
         fprintf(out, "\\n");
-        print_quoted(out, get_text(step, "server"));
+        print_quoted(out, cmd_text(step, "server"));
         fprintf(out, "\\nfor ");
-        print_quoted(out, get_text(step, "zone"));
+        print_quoted(out, cmd_text(step, "zone"));
         fprintf(out, "\"];\n");
     }
 }
@@ -440,14 +436,14 @@ void tree_print_dot(FILE *out, const struct json *tree)
 
     fprintf(out, "digraph tree {\n  rankdir=LR;\n  node [shape=box, fontname=sans];\n"
                  "  edge [fontname=sans, fontsize=10];\n  client -> resolver [label=\"");
-    print_quoted(out, get_text(question, "name"));
+    print_quoted(out, cmd_text(question, "name"));
     fputc(' ', out);
-    print_quoted(out, get_text(question, "type"));
+    print_quoted(out, cmd_text(question, "type"));
     fprintf(out, "\\n");
-    print_quoted(out, get_text(json_find(tree, "answer"), "rcode"));
+    print_quoted(out, cmd_text(json_find(tree, "answer"), "rcode"));
     fprintf(out, "\"];\n");
     draw_steps(out, json_find(tree, "steps"), &number);
     fprintf(out, "  label=\"");
-    print_quoted(out, get_text(json_find(tree, "cause"), "text"));
+    print_quoted(out, cmd_text(json_find(tree, "cause"), "text"));
     fprintf(out, "\";\n}\n");
 }

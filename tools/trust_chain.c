@@ -3,18 +3,14 @@
 
 #include "resolver/iterate/wording.h"
 #include "resolver/validate/deny.h"
-
-static const char *get_field(const struct json *from, const char *key)
-{
-    return json_get_text(from, key, "");
-}
+#include "tools/cmd.h"
 
 void trust_chain_print_key(const struct json *key, char out[TERMINAL_TEXT_MAX])
 {
-    const char *digest = get_field(key, "digest-type");
+    const char *digest = cmd_text(key, "digest-type");
 
-    snprintf(out, TERMINAL_TEXT_MAX, "%s %lld (%s%s%s%s%s)", get_field(key, "type"),
-             (long long)json_get_number(key, "tag", 0), get_field(key, "algorithm"),
+    snprintf(out, TERMINAL_TEXT_MAX, "%s %lld (%s%s%s%s%s)", cmd_text(key, "type"),
+             (long long)json_get_number(key, "tag", 0), cmd_text(key, "algorithm"),
              *digest ? ", " : "", digest,
              json_get_bool(key, "entry-point", false) ? ", entry point" : "",
              json_get_bool(key, "revoked", false) ? ", revoked" : "");
@@ -22,13 +18,13 @@ void trust_chain_print_key(const struct json *key, char out[TERMINAL_TEXT_MAX])
 
 void trust_chain_print_signature(const struct json *signature, char out[TERMINAL_TEXT_MAX])
 {
-    const char *from = get_field(signature, "inception"),
-               *until = get_field(signature, "expiration");
+    const char *from = cmd_text(signature, "inception"),
+               *until = cmd_text(signature, "expiration");
 
     snprintf(out, TERMINAL_TEXT_MAX,
              "signed by key %lld (%s) of %s, valid from %.10s %.8s to %.10s %.8s UTC",
-             (long long)json_get_number(signature, "tag", 0), get_field(signature, "algorithm"),
-             get_field(signature, "signer"), from, strlen(from) > 11 ? from + 11 : "", until,
+             (long long)json_get_number(signature, "tag", 0), cmd_text(signature, "algorithm"),
+             cmd_text(signature, "signer"), from, strlen(from) > 11 ? from + 11 : "", until,
              strlen(until) > 11 ? until + 11 : "");
 }
 
@@ -47,20 +43,20 @@ bool trust_chain_print_proof(const struct json *proof, size_t index,
                              char out[TERMINAL_TEXT_MAX])
 {
     const struct json *steps = json_find(proof, "steps"), *step = json_at(steps, index);
-    const char *type = get_field(proof, "type"), *act = get_field(step, "act");
+    const char *type = cmd_text(proof, "type"), *act = cmd_text(step, "act");
     bool is_match = strcmp(act, wording_id(&wording_acts, DENY_MATCHES)) == 0,
          is_nsec = strcmp(type, "NSEC") == 0;
 
     size_t len =
-        (size_t)snprintf(out, TERMINAL_TEXT_MAX, "%s %s", type, get_field(proof, "owner"));
+        (size_t)snprintf(out, TERMINAL_TEXT_MAX, "%s %s", type, cmd_text(proof, "owner"));
     if (is_nsec && !is_match)
         len += (size_t)snprintf(out + len, TERMINAL_TEXT_MAX - len, " to %s",
-                                get_field(proof, "next"));
+                                cmd_text(proof, "next"));
     if (step)
         snprintf(out + len, TERMINAL_TEXT_MAX - len, " %s %s %s%s",
                  wording_text_of(&wording_acts, act),
-                 wording_text_of(&wording_subjects, get_field(step, "subject")),
-                 get_field(step, "name"),
+                 wording_text_of(&wording_subjects, cmd_text(step, "subject")),
+                 cmd_text(step, "name"),
                  !is_match && json_get_bool(proof, "opt-out", false) ? " (opt-out)" : "");
     if (is_match || !step)
         append_types(proof, out);

@@ -66,7 +66,7 @@ static void find_zone_keys(struct checking *k)
             zonebuild_report(k->build, k->build->dnssec_level, i,
                              "the protocol of this DNSKEY is %u, but must be %d", key.protocol,
                              DNSKEY_PROTOCOL);
-        if (!(key.flags & DNSKEY_ZONE) || key.protocol != DNSKEY_PROTOCOL)
+        if (!dnskey_is_zone_key(&key))
             continue;
         if (k->key_cnt == KEYS_MAX) {
             zonebuild_report(k->build, DIAG_WARNING, i,

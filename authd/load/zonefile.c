@@ -3,7 +3,6 @@
 #include "authd/load/zonefile.h"
 
 #include <errno.h>
-#include <stdarg.h>
 
 #include "authd/check/check_chain.h"
 #include "authd/check/check_sigs.h"
@@ -14,7 +13,7 @@
 #include "authd/zone/zonebuild.h"
 #include "dns/idn.h"
 
-enum { ZONEFILE_MAX = INT32_MAX, INCLUDE_DEPTH_MAX = 10, GENERATED_MAX = 70000 };
+enum { ZONEFILE_MAX = INT32_MAX, GENERATED_MAX = 70000 };
 
 /* The state that a record inherits from earlier entries. */
 struct inherited {
@@ -35,7 +34,7 @@ struct reading {
     char generated[GENERATED_MAX];
     struct inherited now;
     const struct zonetext *directive; /* the $GENERATE being expanded: the place of errors */
-    uint16_t including[INCLUDE_DEPTH_MAX + 1]; /* numbers of the files being read */
+    uint16_t including[ZONEFILE_INCLUDE_DEPTH_MAX + 1]; /* numbers of the files being read */
     unsigned depth;
     enum err fatal; /* ERR_NOMEM or ERR_LIMIT: reading has stopped */
 };
@@ -46,17 +45,15 @@ static void report_fault(struct reading *r, const struct zonetext *zt, size_t wo
 static void report_fault(struct reading *r, const struct zonetext *zt, size_t word,
                          size_t offset, const char *fmt, ...)
 {
-    char text[400];
     struct diag_place place = {0};
     va_list args;
 
-    va_start(args, fmt);
-    vsnprintf(text, sizeof(text), fmt, args);
-    va_end(args);
     if (diag_wants(r->diag, DIAG_ERROR))
         place = r->directive ? zonetext_place(r->directive, 0, 0)
                              : zonetext_place(zt, word, offset);
-    diag_add(r->diag, DIAG_ERROR, &place, "%s", text);
+    va_start(args, fmt);
+    diag_add_args(r->diag, DIAG_ERROR, &place, fmt, args);
+    va_end(args);
     if (r->directive)
         diag_help(r->diag, "the generated record: %.*s", (int)util_min(zt->len, 200), zt->text);
 }
@@ -471,9 +468,9 @@ static void read_zone_file(struct reading *r, const char *path, const struct zon
     struct file_stamp stamp;
     uint16_t number;
 
-    if (from && r->depth == INCLUDE_DEPTH_MAX) {
+    if (from && r->depth == ZONEFILE_INCLUDE_DEPTH_MAX) {
         report_fault(r, from, 0, 0, "$INCLUDE is nested more than %d levels deep",
-                     INCLUDE_DEPTH_MAX);
+                     ZONEFILE_INCLUDE_DEPTH_MAX);
         return;
     }
     enum err err = file_read_text(path, ZONEFILE_MAX, &text, &len, &stamp);

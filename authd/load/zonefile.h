@@ -11,6 +11,8 @@
 #include "authd/zone/zonebuild.h"
 #include "base/diag.h"
 
+enum { ZONEFILE_INCLUDE_DEPTH_MAX = 10 }; /* files within files */
+
 /* Checks of a signed zone that are not required to serve it. */
 struct zonefile_checks {
     uint32_t now_s;  /* the time to check validity periods against; seconds of wall time */

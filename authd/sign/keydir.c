@@ -163,7 +163,7 @@ static const char *judge_pair(const struct keydir_key *key)
     if (fields.algorithm != signkey_algorithm(key->key) || fields.key_len != len ||
         memcmp(fields.key, public, len) != 0)
         return "it is not the private key of the DNSKEY in the .key file";
-    if (!(fields.flags & DNSKEY_ZONE) || fields.protocol != DNSKEY_PROTOCOL)
+    if (!dnskey_is_zone_key(&fields))
         return "the DNSKEY in the .key file is not a zone key (flags 256 or 257, protocol 3)";
     snprintf(name, sizeof(name), "+%03u+%05u", fields.algorithm, fields.tag);
     if (strcmp(key->path + strlen(key->path) - strlen(name), name) != 0)

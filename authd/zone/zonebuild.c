@@ -2,14 +2,9 @@
  * descendants, and a zone cut precedes everything below it. */
 #include "authd/zone/zonebuild.h"
 
-#include <stdarg.h>
-
 enum {
     PREFETCH_DISTANCE = 16,
     OWNER_ALIGN = 8,
-    FILES_MAX = 1000,
-    RECORDS_MAX = 100000000,
-    BYTES_MAX = INT32_MAX, /* of the texts of a zone (docs/LIMITS.md section 4) */
 };
 
 void zonebuild_init(struct zonebuild *build, const uint8_t *origin, struct diag *diag)
@@ -36,7 +31,7 @@ enum err zonebuild_add_file(struct zonebuild *build, const char *path, char *tex
     struct zonebuild_file *files = NULL;
 
     build->file_bytes += len;
-    if (build->file_cnt == FILES_MAX || build->file_bytes > BYTES_MAX) {
+    if (build->file_cnt == ZONEBUILD_FILES_MAX || build->file_bytes > ZONEBUILD_BYTES_MAX) {
         free(copy);
         free(text);
         return ERR_LIMIT;
@@ -80,7 +75,7 @@ static const struct zonebuild_owner *copy_owner(struct zonebuild *build, const u
 enum err zonebuild_add(struct zonebuild *build, const uint8_t *owner,
                        const struct zonebuild_record *record)
 {
-    if (build->cnt == RECORDS_MAX)
+    if (build->cnt == ZONEBUILD_RECORDS_MAX)
         return ERR_LIMIT;
     struct zonebuild_record *records =
         util_grow(build->records, build->cnt, &build->size, sizeof(*records));
@@ -103,18 +98,16 @@ enum err zonebuild_add(struct zonebuild *build, const uint8_t *owner,
 void zonebuild_report(struct zonebuild *build, enum diag_level level, size_t i, const char *fmt,
                       ...)
 {
-    char text[400];
     struct diag_place place = {0};
     va_list args;
 
-    va_start(args, fmt);
-    vsnprintf(text, sizeof(text), fmt, args);
-    va_end(args);
     const struct zonebuild_record *r = &build->records[i];
     const struct zonebuild_file *file = &build->files[r->file];
     if (diag_wants(build->diag, level)) /* diag_place_at reads the file up to the line */
         place = diag_place_at(file->path, file->text, file->len, r->line, r->column);
-    diag_add(build->diag, level, &place, "%s", text);
+    va_start(args, fmt);
+    diag_add_args(build->diag, level, &place, fmt, args);
+    va_end(args);
 }
 
 static int compare_owner(const struct zonebuild_owner *a, const struct zonebuild_owner *b)

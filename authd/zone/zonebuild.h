@@ -14,6 +14,13 @@
 
 enum { ZONEBUILD_TTL_UNSET = UINT32_MAX }; /* replaced by the SOA's minimum when sorting */
 
+/* Of a zone (docs/LIMITS.md section 4). */
+enum {
+    ZONEBUILD_FILES_MAX = 1000,
+    ZONEBUILD_RECORDS_MAX = 100000000,
+    ZONEBUILD_BYTES_MAX = INT32_MAX, /* octets of the texts */
+};
+
 /* An owner name, shared by consecutive records. */
 struct zonebuild_owner {
     const uint8_t *key; /* dname_key: memcmp order is canonical order */

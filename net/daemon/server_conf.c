@@ -4,6 +4,7 @@
 
 #include "base/file.h"
 #include "dns/dname_text.h"
+#include "dns/edns.h"
 
 enum {
     WORKERS_MAX = 256,
@@ -273,7 +274,8 @@ static const struct conf_key rate_limit_keys[] = {
      .max = SLIP_MAX},
     {.name = "exempt",
      .type = CONF_PREFIXES,
-     .offset = offsetof(struct server_conf, rate_limit.exempt)},
+     .offset = offsetof(struct server_conf, rate_limit.exempt),
+     .preset_text = SERVER_CONF_LOOPBACK},
     {.name = "log-only",
      .type = CONF_BOOL,
      .offset = offsetof(struct server_conf, rate_limit.is_log_only)},
@@ -329,7 +331,7 @@ const struct conf_key server_conf_server_keys[] = {
     {.name = "udp-size",
      .type = CONF_UINT,
      .offset = offsetof(struct server_conf, udp_size),
-     .preset = 1232,
+     .preset = EDNS_UDP_SIZE,
      .min = UDP_SIZE_MIN,
      .max = UDP_SIZE_MAX},
     {.name = "rate-limit", .type = CONF_MAP, .keys = rate_limit_keys},
@@ -362,14 +364,3 @@ const struct conf_key server_conf_log_keys[] = {
      .words = format_words},
     {.name = NULL},
 };
-
-void server_conf_init(struct server_conf *conf)
-{
-    *conf = (struct server_conf){.worker_cnt = 0};
-    conf_set_defaults(server_conf_server_keys, conf);
-    conf_set_defaults(server_conf_log_keys, conf);
-    conf_set_defaults(server_conf_limits_keys, conf);
-    must(addr_read_prefix("127.0.0.0/8", &conf->loopback[0]) == ERR_OK &&
-         addr_read_prefix("::1/128", &conf->loopback[1]) == ERR_OK);
-    conf->rate_limit.exempt = (struct addr_prefixes){conf->loopback, ARRAY_LEN(conf->loopback)};
-}

@@ -32,7 +32,6 @@ struct server_conf {
     bool is_pinning; /* pin each worker to a core */
     struct rate_limit_conf rate_limit;
     struct conn_limit_conf conn_limit; /* keys of `limits` */
-    struct addr_prefix loopback[2];    /* the default of rate_limit.exempt */
     const char *cookie_file;           /* "": a random secret */
     uint8_t cookie_secrets[COOKIE_SECRETS_MAX][COOKIE_SECRET_LEN];
     unsigned cookie_secret_cnt; /* secrets in the file; 0 without a file */
@@ -84,9 +83,10 @@ enum { SERVER_CONF_IDLE_MAX_MS = 600000 };
         .max = SERVER_CONF_IDLE_MAX_MS                                                 \
     }
 
+/* This machine: the default of lists of clients that are trusted. */
+#define SERVER_CONF_LOOPBACK "127.0.0.0/8, ::1/128"
+
+/* `listen` has no default: the configuration must name the addresses. */
 extern const struct conf_key server_conf_server_keys[];
 extern const struct conf_key server_conf_log_keys[];
 extern const struct conf_key server_conf_limits_keys[];
-
-/* Set the defaults.  `listen` has none: the configuration must name the addresses. */
-void server_conf_init(struct server_conf *conf);

@@ -15,9 +15,8 @@ enum {
     V4_NETWORK_LEN = 3,
     V6_NETWORK_LEN = 7,
     PERIOD_US = 50 * 1000,
-    /* Per PERIOD_US, 1.8 answers per query and 9 more.  The target is twice the rate and 10;
-     * the difference makes up for timers that fire late. */
-    PACE_TENTHS = 18,
+    /* Per PERIOD_US, 1.8 answers per query (RATE_LIMIT_PACE_TENTHS) and 9 more.  The target is
+     * twice the rate and 10; the difference makes up for timers that fire late. */
     PACE_BASE = 9,
 };
 
@@ -181,7 +180,7 @@ bool rate_limit_pace(struct rate_limit *limit, const struct addr *peer, unsigned
     _Atomic uint64_t *cell = &limit->paces[client_hash(peer) % CLIENT_SLOTS];
     uint64_t next_us = atomic_load_explicit(cell, memory_order_relaxed);
     uint64_t interval_us =
-        (uint64_t)PERIOD_US * 10 / (PACE_TENTHS * (uint64_t)rate + PACE_BASE * 10);
+        (uint64_t)PERIOD_US * 10 / (RATE_LIMIT_PACE_TENTHS * (uint64_t)rate + PACE_BASE * 10);
 
     do {
         *at_us = util_max(next_us, now_us);

@@ -27,6 +27,7 @@ struct rate_limit_conf {
 
 enum {
     RATE_LIMIT_PER_SECOND_MAX = 10000,
+    RATE_LIMIT_PACE_TENTHS = 18,   /* answers per query, in tenths, that pacing lets through */
     RATE_LIMIT_PACE_MAX_MS = 1900, /* the longest that pacing delays an answer */
 };
 

@@ -11,7 +11,6 @@ enum {
     SPARE_SIZE_MAX = 2048,
     NUMBER_MAX = 12,
     BOMB_FACTOR = 4, /* so many times HTTP_HEADER_MAX is an attack */
-    FRAMES_PER_REQUEST = 8,
     SMALL_DATA = 64, /* a DATA frame with fewer octets is counted */
 };
 
@@ -104,7 +103,8 @@ static struct h2_stream *find_h2_stream(struct h2 *h, int32_t id)
 /* Count a frame that does not advance a request; too many end the connection. */
 static int count_idle_frame(struct h2 *h)
 {
-    h->is_flooded |= ++h->idle_frames > H2_IDLE_FRAMES_MAX + FRAMES_PER_REQUEST * h->requests;
+    h->is_flooded |=
+        ++h->idle_frames > H2_IDLE_FRAMES_MAX + H2_FRAMES_PER_REQUEST * h->requests;
     return h->is_flooded ? NGHTTP2_ERR_CALLBACK_FAILURE : 0;
 }
 

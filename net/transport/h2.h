@@ -20,6 +20,7 @@ enum {
     H2_CONTROLS_MAX = 100, /* SETTINGS and PING together */
     /* Frames that do not advance a request, beyond a few per request and answer. */
     H2_IDLE_FRAMES_MAX = 1000,
+    H2_FRAMES_PER_REQUEST = 8,
     /* Octets read without completing a request; a hundred request bodies are fewer. */
     H2_IDLE_OCTETS_MAX = 16 << 20,
     /* Octets of answers that the client has not read; beyond, requests get 503. */

@@ -10,7 +10,6 @@
 #include <stdatomic.h>
 
 /* So many TLS messages in a row without data are an attack. */
-enum { CONTROLS_MAX = 32 };
 
 /* Lifetime: the connection's. */
 struct tls {
@@ -110,7 +109,7 @@ static void note_tls_message(int is_written, int version, int type, const void *
     (void)octets;
     (void)len;
     (void)ssl;
-    if (is_control && ++t->control_cnt > CONTROLS_MAX)
+    if (is_control && ++t->control_cnt > TLS_CONTROLS_MAX)
         t->in_len = 0;
 }
 
@@ -287,7 +286,7 @@ static size_t open_record(struct tls *t, const struct tls_sink *sink)
             got = 0;
             t->state = classify_tls_error(t, result);
         }
-        if (t->control_cnt > CONTROLS_MAX)
+        if (t->control_cnt > TLS_CONTROLS_MAX)
             t->state = TLS_BROKEN; /* note_tls_message discarded octets */
         else if (got > 0)
             t->control_cnt = 0;

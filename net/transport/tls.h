@@ -17,6 +17,8 @@ struct tls;
 enum {
     /* Octets that conn_limit counts for what OpenSSL allocates per connection. */
     TLS_MEMORY = 40000,
+    TLS_CONTROLS_MAX =
+        32, /* consecutive messages without data; then the connection is closed */
 };
 
 enum tls_state {

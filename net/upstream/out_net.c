@@ -18,13 +18,11 @@
 enum {
     IDLE_SOCKETS_MAX = 1024, /* idle UDP sockets kept per worker */
     EVENTS = 128,
-    BIND_TRIES = 16,
     UDP_REPLY_MAX = 4096 + 1, /* one more octet than was advertised */
     TCP_IDLE_MS = 5000,
     TCP_SILENT_MS = 1000,  /* silence on a reused connection after which a new one is tried */
     TCP_QUERIES_MAX = 200, /* open queries of one connection */
     TCP_SERVERS_MAX = 1000,
-    EXTRA_MESSAGES = 2, /* messages beyond the number of queries: a duplicate is no attack */
     TLS_CHUNK = 65536,
     DRAIN_MAX = 64, /* datagrams that are read from a fixed port in one turn */
     ENDED_KEPT = 64,
@@ -282,7 +280,7 @@ static struct socket_slot *new_bound_socket(struct net *n, bool is_v6)
         return NULL;
     from.sock.any.sa_family = is_v6 ? AF_INET6 : AF_INET;
     s->is_once = true;
-    for (int i = 0; i < BIND_TRIES; i++) {
+    for (int i = 0; i < OUT_NET_BIND_TRIES; i++) {
         addr_set_port(&from, n->ports->bound[rng_below(&n->rng, n->ports->bound_cnt)]);
         if (bind(s->fd, &from.sock.any, addr_len(&from)) == 0)
             return s;
@@ -660,6 +658,17 @@ static void close_server(struct server *s)
     }
 }
 
+/* Close the connection if libuv could not write to it. */
+static void close_after_write(struct server *s, int status)
+{
+    struct net *n = s->net;
+
+    if (status >= 0 || s->is_closing)
+        return;
+    close_server(s);
+    n->out.settle(n->out.data);
+}
+
 static void on_query_written(uv_write_t *write, int status)
 {
     struct tcp_ask *t = write->data;
@@ -668,11 +677,7 @@ static void on_query_written(uv_write_t *write, int status)
     t->is_writing = false;
     if (!t->ask)
         free(t);
-    if (status < 0 && !s->is_closing) {
-        struct net *n = s->net;
-        close_server(s);
-        n->out.settle(n->out.data);
-    }
+    close_after_write(s, status);
 }
 
 /* Records that libuv is writing.  Lifetime: until they are written. */
@@ -689,11 +694,7 @@ static void on_records_written(uv_write_t *write, int status)
 
     buffer_fini(&w->octets);
     free(w);
-    if (status < 0 && !s->is_closing) {
-        struct net *n = s->net;
-        close_server(s);
-        n->out.settle(n->out.data);
-    }
+    close_after_write(s, status);
 }
 
 /* Send the records in net->sealed.  False: the connection must be closed. */
@@ -753,7 +754,7 @@ static struct tcp_ask *find_query_by_id(struct server *s, const uint8_t *wire)
  * query is open, or if more messages arrived than queries were sent. */
 static bool may_be_cancelled(const struct server *s)
 {
-    return s->ask_cnt > 0 && s->pending_cnt >= -EXTRA_MESSAGES;
+    return s->ask_cnt > 0 && s->pending_cnt >= -OUT_NET_EXTRA_MESSAGES;
 }
 
 /* Process a whole message.  False if it is invalid: the connection must be closed. */

@@ -17,7 +17,11 @@
 #include "net/upstream/ports.h"
 
 enum {
-    OUT_NET_SOCKETS_MAX = 8192, /* more than a worker needs */
+    OUT_NET_SOCKETS_MAX = 8192,      /* more than a worker needs */
+    OUT_NET_SOCKETS_ALL_MAX = 65536, /* of all workers */
+    OUT_NET_BIND_TRIES = 16,         /* ports that are tried for one query */
+    /* Messages of a connection beyond the number of its queries: a duplicate is no attack. */
+    OUT_NET_EXTRA_MESSAGES = 2,
     OUT_NET_FIXED_PORT = 33333, /* laboratory: fixed_port of the first worker */
 };
 

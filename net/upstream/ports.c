@@ -11,12 +11,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum {
-    PORT_MIN = 1024,
-    IP_LOCAL_PORT_RANGE_OPTION = 51,
-    DEFAULT_FIRST = 32768,
-    DEFAULT_LAST = 60999
-};
+enum { IP_LOCAL_PORT_RANGE_OPTION = 51, DEFAULT_FIRST = 32768, DEFAULT_LAST = 60999 };
 
 /* UDP services that may start after this process: a query must not occupy their port just then.
  * Inside the kernel's range any program may get these ports; there the administrator reserves
@@ -107,7 +102,7 @@ enum err ports_new(const struct ports_terms *terms, struct ports **out)
         return ERR_NOMEM;
     }
     if (terms->allowed_cnt == 0)
-        set_port_range(set, PORT_MIN, UINT16_MAX, true);
+        set_port_range(set, PORTS_FIRST, PORTS_LAST, true);
     for (size_t i = 0; i < terms->allowed_cnt; i++)
         set_port_range(set, terms->allowed[i].first, terms->allowed[i].last, true);
     for (size_t i = 0; i < terms->except_cnt; i++)

@@ -16,6 +16,8 @@
 #include "base/err.h"
 #include "base/util.h"
 
+enum { PORTS_FIRST = 1024, PORTS_LAST = UINT16_MAX }; /* used unless others are configured */
+
 /* A range of ports, both ends included. */
 struct ports_range {
     uint16_t first, last;
@@ -23,7 +25,8 @@ struct ports_range {
 
 /* Lifetime: the caller's. */
 struct ports_terms {
-    const struct ports_range *allowed; /* allowed_cnt of them; none: 1024 to 65535 */
+    const struct ports_range
+        *allowed; /* allowed_cnt of them; none: PORTS_FIRST to PORTS_LAST */
     size_t allowed_cnt;
     /* Ports to avoid, besides well-known UDP services and the kernel's reserved ports. */
     const struct ports_range *except;

@@ -10,7 +10,7 @@ enum {
     ADDITIONAL_MAX = 8,
     PROOFS_MAX = 64, /* more than fit into an answer */
     ANY_TTL = 3789,
-    STALE_TEXT_MAX = 60,
+    STALE_TEXT_MAX = 160,
     WALK_MAX = ANSWER_CNAMES_MAX + 1
 };
 
@@ -25,7 +25,9 @@ struct walk {
     struct cache_time stale;  /* `when` with stale_ms; 0 there: no stale entry is used */
     int64_t oldest_expiry_ms; /* of the stale entry that expired first; 0: none is used */
     struct builder_mark begin;
-    const uint8_t *name;                          /* the current name of the chain */
+    const uint8_t *name;         /* the current name of the chain */
+    const uint8_t *first_public; /* name of the chain that has no local data; NULL: none */
+    const uint8_t *last_public;
     const uint8_t *names[WALK_MAX];               /* the names before it */
     const uint8_t *dnames[ANSWER_CNAMES_MAX + 2]; /* owners of the DNAMEs that are written */
     unsigned dname_cnt;
@@ -39,6 +41,7 @@ struct walk {
     uint16_t type;
     unsigned steps;
     bool is_secure;         /* all entries so far are secure */
+    uint16_t insecure_ede;  /* why the first that is not counts as unsigned; 0: no INFO-CODE */
     bool has_below;         /* there are local data below the name, so it exists (RFC 8020) */
     bool is_full;           /* a record did not fit: the answer is truncated */
     bool is_synthesised;    /* some of the answer is made from denials (RFC 8198) */
@@ -64,6 +67,8 @@ static void finish_walk(struct walk *w, unsigned rcode)
 static uint32_t answer_ttl(struct walk *w, const struct cache_found *found)
 {
     w->is_secure &= found->security == CACHE_SECURE;
+    if (w->insecure_ede == 0)
+        w->insecure_ede = found->ede;
     if (found->expire_ms < w->out->expire_ms)
         w->out->expire_ms = found->expire_ms;
     if (!found->is_stale)
@@ -224,9 +229,11 @@ static void write_denial(struct walk *w, const struct cache_found *found)
 static uint32_t additional_ttl(struct walk *w, const struct cache_found *found)
 {
     bool is_secure = w->is_secure;
+    uint16_t insecure_ede = w->insecure_ede;
     uint32_t ttl = answer_ttl(w, found);
 
     w->is_secure = is_secure;
+    w->insecure_ede = insecure_ede;
     return ttl;
 }
 
@@ -539,13 +546,43 @@ static bool step_cache(struct walk *w)
     return false;
 }
 
-/* Add the extended error of a stale answer (RFC 8914 4.4, 4.20). */
+const char *answer_text(uint16_t ede)
+{
+    switch (ede) {
+    case EDNS_EDE_UNSUPPORTED_ALGORITHM:
+        return "the zone counts as unsigned: no DS has a supported algorithm";
+    case EDNS_EDE_UNSUPPORTED_DIGEST:
+        return "the zone counts as unsigned: no DS has a supported digest type";
+    case EDNS_EDE_UNSUPPORTED_ITERATIONS:
+        return "the zone counts as unsigned: its NSEC3 records have too many iterations";
+    case EDNS_EDE_SYNTHESISED: return "from cached NSEC records (RFC 8198)";
+    default: return NULL;
+    }
+}
+
+/* Add the extended error of an answer that could not be validated (RFC 8914 4.2, 4.3, RFC 9276
+ * 3.2). */
+static void explain_insecure(struct walk *w)
+{
+    const char *text = answer_text(w->insecure_ede);
+
+    if (!text)
+        return;
+    w->out->is_explained = true;
+    w->out->ede = w->insecure_ede;
+    w->out->text = text;
+}
+
+/* Add the extended error of a stale answer (RFC 8914 4.4, 4.20).  There is room for one code:
+ * why it could not be validated is in the text. */
 static void explain_stale(struct walk *w)
 {
     char span[NOW_TEXT_MAX], text[STALE_TEXT_MAX];
+    const char *insecure = answer_text(w->insecure_ede);
 
     now_print_span((w->when.now_ms - w->oldest_expiry_ms) / 1000, span);
-    snprintf(text, sizeof(text), "it expired %s ago", span);
+    snprintf(text, sizeof(text), "it expired %s ago%s%s", span, insecure ? "; " : "",
+             insecure ? insecure : "");
     const char *copy = arena_copy(w->arena, text, strlen(text));
     w->out->is_explained = w->out->is_stale = true;
     w->out->is_secure = false;
@@ -567,16 +604,16 @@ static void explain_clock(struct walk *w)
 }
 
 /* Add the extended error of an answer that was not validated because of a negative trust anchor
- * for the name that was asked, or for the last one of its chain. */
+ * for the first or the last name of its chain.  Local data are never validated. */
 static void explain_negative_anchor(struct walk *w)
 {
     const struct policy *policy = w->engine->policy;
-    const uint8_t *const names[] = {message_qname(&w->ex->query), w->name};
+    const uint8_t *const names[] = {w->first_public, w->last_public};
     const struct nta *nta = NULL;
     char text[VERDICT_TEXT_MAX];
     size_t i = 0;
 
-    for (; i < ARRAY_LEN(names) && !nta; i++)
+    for (; w->first_public && i < ARRAY_LEN(names) && !nta; i++)
         nta = nta_find(&policy->ntas, anchor_find(&policy->anchors, names[i]), names[i],
                        w->when.now_ms);
     if (!nta)
@@ -594,7 +631,7 @@ static void explain_synthesised(struct walk *w)
 {
     w->out->is_explained = w->out->is_synthesised = true;
     w->out->ede = EDNS_EDE_SYNTHESISED;
-    w->out->text = "from cached NSEC records (RFC 8198)";
+    w->out->text = answer_text(EDNS_EDE_SYNTHESISED);
 }
 
 /* Answer from local data.  Return true if the chain continues at another name.  *is_local gets
@@ -650,6 +687,9 @@ static bool step_chain(struct walk *w)
     bool goes_on = step_local(w, parts, &is_local);
     if (is_local)
         return goes_on;
+    if (!w->first_public)
+        w->first_public = w->name;
+    w->last_public = w->name;
     return step_cache(w);
 }
 
@@ -671,6 +711,7 @@ void answer_write(struct engine *engine, struct exchange *ex, const struct answe
     w.oldest_expiry_ms = 0;
     w.begin = builder_mark(&ex->out);
     w.name = message_qname(&ex->query);
+    w.first_public = w.last_public = NULL;
     w.type = ex->query.qtype;
     w.steps = 0;
     w.dname_cnt = w.proof_cnt = 0;
@@ -678,6 +719,7 @@ void answer_write(struct engine *engine, struct exchange *ex, const struct answe
     w.is_full = w.has_part = w.is_synthesised = false;
     w.work = (struct rules_work){.hashes_left = AGGRESSIVE_HASHES};
     w.is_secure = engine->policy->is_validating;
+    w.insecure_ede = 0;
     *out =
         (struct answer){.kind = ANSWER_MISS, .prefetch_ms = INT64_MAX, .expire_ms = INT64_MAX};
     engine->cache.used.cnt = 0;
@@ -687,6 +729,7 @@ void answer_write(struct engine *engine, struct exchange *ex, const struct answe
         while (step_chain(&w))
             ;
     }
+    engine->counts.hashes += w.work.hashed;
     if (out->kind == ANSWER_WRITTEN)
         write_cached_proofs(&w);
     if (out->kind == ANSWER_WRITTEN && w.addressed)
@@ -709,4 +752,6 @@ void answer_write(struct engine *engine, struct exchange *ex, const struct answe
     if (out->kind == ANSWER_WRITTEN && !out->is_explained && !out->is_secure &&
         engine->policy->is_validating && engine->policy->ntas.cnt > 0)
         explain_negative_anchor(&w);
+    if (out->kind == ANSWER_WRITTEN && !out->is_explained && w.insecure_ede != 0)
+        explain_insecure(&w);
 }

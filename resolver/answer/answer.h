@@ -40,6 +40,11 @@ struct answer {
     const char *text;
 };
 
+/* Return the text of an extended error that holds as long as the entries of the answer do: that
+ * it was synthesised, or that the zone counts as unsigned, and why.  NULL: the code is none of
+ * these.  Static. */
+const char *answer_text(uint16_t ede);
+
 /* The terms of an answer.  Lifetime: the call. */
 struct answer_terms {
     int64_t since_ms, fresh_ms; /* as in struct cache_time */

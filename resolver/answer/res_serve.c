@@ -12,13 +12,6 @@
 #include "resolver/validate/sentinel.h"
 
 enum {
-    /* Deferred queries of all clients of a worker.  Each has one task at a time, and the engine
-       has room for those. */
-    REQUESTS_MAX = 12000,
-    REQUESTS_UNPROVEN_MAX = 9000, /* of clients whose address may be spoofed */
-    /* docs/LIMITS.md section 3, DNSBomb: deferred queries of one client */
-    CLIENT_MAX = 10000,         /* with a proven address: TCP, or a valid cookie */
-    CLIENT_UNPROVEN_MAX = 1000, /* with an address that may be spoofed */
     TASKS_SPARE = 5, /* besides one per CNAME of a chain: some end at another query's limit */
     ARENA_MAX = 1 << 20,
     PREFETCHED = 1024,
@@ -150,7 +143,17 @@ static void send_failure(struct exchange *ex, uint16_t ede, const char *text)
 
 static struct answer_cache_header header_of(const struct answer *answer)
 {
-    return (struct answer_cache_header){.rcode = answer->rcode, .is_secure = answer->is_secure};
+    return (struct answer_cache_header){.rcode = answer->rcode,
+                                        .is_secure = answer->is_secure,
+                                        .ede =
+                                            (uint8_t)(answer->is_explained ? answer->ede : 0)};
+}
+
+/* True if the answer may be kept: its extended error, if it has one, holds as long. */
+static bool may_keep(const struct exchange *ex, const struct answer *answer)
+{
+    return !(ex->flags & MESSAGE_TC) &&
+           (!answer->is_explained || answer_text(answer->ede) == answer->text);
 }
 
 /* RFC 8509 3.1: the client asks by the name whether a root key is trusted. */
@@ -206,20 +209,14 @@ static void prefetch(struct res_serve *serve, const struct answer *answer)
     if (!answer->is_prefetch_due || !engine->policy->is_prefetching || serve->is_closed)
         return;
     struct cache_time when = engine_time(INT64_MAX);
-    uint64_t now_ms = now_mono_ms();
-    if (!may_prefetch(serve, answer, now_ms))
+    if (!may_prefetch(serve, answer, now_mono_ms()))
         return;
     cache_name_init(&name, answer->prefetch_name);
     if (cache_find_failure(&engine->cache, &name, answer->prefetch_type, &when, &serve->arena,
                            &found))
         return;
-    struct budget *budget = budget_new(&engine->policy->limits, now_ms);
-    if (!budget)
-        return;
-    struct task *task =
-        task_get(engine, answer->prefetch_name, answer->prefetch_type, budget, NULL);
-    engine->counts.prefetched += task != NULL; /* the task needs no waiter */
-    budget_unref(&budget);
+    engine->counts.prefetched +=
+        task_start(engine, answer->prefetch_name, answer->prefetch_type);
 }
 
 /* Write the answer from local data and the cache.  Return false if an entry is missing, which
@@ -285,7 +282,8 @@ static void wake_request(struct task_waiter *waiter, const struct task_end *end)
  * address only. */
 static size_t room_for(const struct res_serve *serve, const struct exchange *ex)
 {
-    size_t most = exchange_may_be_spoofed(ex) ? REQUESTS_UNPROVEN_MAX : REQUESTS_MAX;
+    size_t most =
+        exchange_may_be_spoofed(ex) ? RES_SERVE_REQUESTS_UNPROVEN_MAX : RES_SERVE_REQUESTS_MAX;
     return most - util_min(most, serve->request_cnt);
 }
 
@@ -293,7 +291,8 @@ static size_t room_for(const struct res_serve *serve, const struct exchange *ex)
  */
 static uint32_t client_limit(const struct res_serve *serve, const struct exchange *ex)
 {
-    size_t most = exchange_may_be_spoofed(ex) ? CLIENT_UNPROVEN_MAX : CLIENT_MAX;
+    size_t most =
+        exchange_may_be_spoofed(ex) ? RES_SERVE_CLIENT_UNPROVEN_MAX : RES_SERVE_CLIENT_MAX;
     return (uint32_t)util_min(most, room_for(serve, ex));
 }
 
@@ -491,7 +490,13 @@ void res_serve_come_back(struct res_serve *serve)
 
     engine->cache.store->renew(engine->cache.store);
     task_come_back(engine);
+    task_resume_paused(engine);
     res_serve_settle(serve);
+}
+
+bool res_serve_is_paused(const struct res_serve *serve)
+{
+    return !list_is_empty(&serve->engine->paused);
 }
 
 /* These deadlines are not those of queries to servers, for which the worker wakes anyway. */
@@ -626,9 +631,13 @@ static bool reject_query(struct exchange *ex)
 
 void res_serve_adopt(struct res_serve *serve, const struct policy *policy)
 {
-    if (policy != serve->engine->policy && serve->answer_cache)
-        answer_cache_clear(serve->answer_cache);
+    const struct engine *engine = serve->engine;
+    const struct policy *before = engine->policy;
+    uint32_t trust = engine->cache.trust;
+
     engine_adopt(serve->engine, policy);
+    if (serve->answer_cache && (policy != before || engine->cache.trust != trust))
+        answer_cache_clear(serve->answer_cache);
 }
 
 void res_serve_probe(struct res_serve *serve, struct exchange *const *batch, size_t cnt)
@@ -662,12 +671,14 @@ void res_serve_query(struct res_serve *serve, struct exchange *ex)
                                             serve->now_ms, &header)) {
         engine->counts.hits++;
         engine->counts.answer_cache++;
+        if (__builtin_expect(header.ede != 0, 0))
+            reply_explain(ex, (enum edns_ede)header.ede, answer_text(header.ede));
         send_written(serve, ex, header);
     } else if (write_answer(serve, ex, &serve->terms, INT64_MAX, &answer)) {
         engine->counts.hits++;
         cache_count_uses(&engine->cache);
         header = header_of(&answer);
-        if (answer_cache && !answer.is_explained && !(ex->flags & MESSAGE_TC))
+        if (answer_cache && may_keep(ex, &answer))
             answer_cache_keep(answer_cache, &engine->cache, ex, &header, serve->now_ms,
                               engine->policy->is_prefetching &&
                                       answer.prefetch_ms < answer.expire_ms

@@ -13,6 +13,16 @@
 
 struct res_serve;
 
+enum {
+    /* Deferred queries of all clients of a worker.  Each has one task at a time, and the engine
+     * has room for those. */
+    RES_SERVE_REQUESTS_MAX = 12000,
+    RES_SERVE_REQUESTS_UNPROVEN_MAX = 9000, /* of clients whose address may be spoofed */
+    /* docs/LIMITS.md section 3, DNSBomb: deferred queries of one client */
+    RES_SERVE_CLIENT_MAX = 10000,         /* with a proven address: TCP, or a valid cookie */
+    RES_SERVE_CLIENT_UNPROVEN_MAX = 1000, /* with an address that may be spoofed */
+};
+
 /* Make the service of one worker, which owns `engine` from then on.  `answer_cache_bytes` is
  * the size of the answer cache, 0 for none.  NULL without memory: `engine` stays the caller's.
  */
@@ -49,8 +59,12 @@ void res_serve_listen(struct res_serve *serve, struct exchange *ex,
  * settle). */
 void res_serve_settle(void *serve);
 
-/* Run the tasks that waited for another worker: it has written its answer to the cache. */
+/* Run the tasks that waited for another worker: it has written its answer to the cache.  Let
+ * one task go on that was paused while it validated a reply. */
 void res_serve_come_back(struct res_serve *serve);
+
+/* True if a task is paused: res_serve_come_back must be called in the next turn. */
+bool res_serve_is_paused(const struct res_serve *serve);
 
 /* Return the milliseconds until res_serve_settle must be called even if no reply arrives; 0: it
  * need not be. */

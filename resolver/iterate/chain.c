@@ -3,7 +3,7 @@
 
 #include "base/now.h"
 
-enum { LOOKUPS_MAX = 40, RETRIES_MAX = 4 };
+enum { RETRIES_MAX = 4 };
 
 struct rules chain_rules(const struct task *task)
 {
@@ -74,7 +74,7 @@ static struct chain look_up_link(struct task *task, const uint8_t *name, uint16_
     for (int i = 0; i < TASK_SUBQUERIES && !subquery; i++)
         if (!task->subqueries[i].is_open)
             subquery = &task->subqueries[i];
-    if (!subquery || task->chain_lookups++ >= LOOKUPS_MAX ||
+    if (!subquery || task->chain_lookups++ >= CHAIN_LOOKUPS_MAX ||
         !budget_spend_lookup(task->budget)) {
         task_note_limit(task, FAILURE_LOOKUPS, false);
         return fail_chain(false, EDNS_EDE_INDETERMINATE, failure_text(FAILURE_LOOKUPS));
@@ -106,6 +106,12 @@ static enum chain_step end_step(enum verdict_reason *reason, enum verdict_reason
     return CHAIN_STEP_INSECURE;
 }
 
+/* Return why a cached denial is insecure. */
+static enum verdict_reason reason_of_denial(const struct cache_found *found)
+{
+    return found->ede == EDNS_EDE_UNSUPPORTED_ITERATIONS ? VERDICT_ITERATIONS : VERDICT_OPT_OUT;
+}
+
 enum chain_step chain_read_step(struct cache *cache, const struct cache_name *name,
                                 unsigned labels, const struct cache_time *when,
                                 const struct rules *rules, struct arena *arena,
@@ -117,7 +123,7 @@ enum chain_step chain_read_step(struct cache *cache, const struct cache_name *na
     if (cache_find_cut(cache, name, labels, when, arena, found)) {
         struct trust trust = {.zone = suffix, .ds = found->set, .rules = rules};
         if (found->security == CACHE_INSECURE || found->is_cut)
-            return end_step(reason, found->is_cut ? VERDICT_NO_DS : VERDICT_OPT_OUT);
+            return end_step(reason, found->is_cut ? VERDICT_NO_DS : reason_of_denial(found));
         if (found->kind == CACHE_NODATA)
             return CHAIN_STEP_SAME;
         struct verdict verdict = trust_weigh(&trust);
@@ -129,7 +135,7 @@ enum chain_step chain_read_step(struct cache *cache, const struct cache_name *na
     if (!is_denied && !cache_find_cname(cache, &key, when, arena, found))
         return CHAIN_STEP_UNKNOWN;
     if (found->security == CACHE_INSECURE)
-        return end_step(reason, VERDICT_OPT_OUT);
+        return end_step(reason, reason_of_denial(found));
     return is_denied ? CHAIN_STEP_ABSENT : CHAIN_STEP_SAME;
 }
 

@@ -14,6 +14,8 @@
 #include "resolver/iterate/task.h"
 #include "resolver/validate/trust.h"
 
+enum { CHAIN_LOOKUPS_MAX = 40 }; /* for one task */
+
 enum chain_status {
     CHAIN_SECURE,
     CHAIN_INSECURE,

@@ -1,7 +1,7 @@
 /* A zone has one of WAYS places, chosen by the hash of its name. */
 #include "resolver/iterate/keycache.h"
 
-enum { SETS = 256, WAYS = 4 };
+enum { WAYS = 4, SETS = KEYCACHE_ZONES_MAX / WAYS };
 
 struct keycache_entry {
     struct keyset *keys; /* NULL: free */

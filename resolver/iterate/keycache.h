@@ -12,6 +12,8 @@
 
 struct keycache;
 
+enum { KEYCACHE_ZONES_MAX = 1024 }; /* whose keys are kept */
+
 /* Make an empty table.  NULL without memory. */
 MUST_USE struct keycache *keycache_new(void);
 

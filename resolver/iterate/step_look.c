@@ -15,12 +15,7 @@ static void start_priming(struct engine *engine)
     if (!engine->policy->is_priming || now_ms < engine->priming_at_ms)
         return;
     engine->priming_at_ms = now_ms + PRIMING_RETRY_MS;
-    struct budget *budget = budget_new(&engine->policy->limits, now_ms);
-    if (!budget)
-        return;
-    struct task *task = task_get(engine, root, RRTYPE_NS, budget, NULL);
-    (void)task; /* no waiter: the cache keeps its result */
-    budget_unref(&budget);
+    task_start(engine, root, RRTYPE_NS);
 }
 
 /* True if the delegation has no addresses and the task is to resolve one of its servers' names.
@@ -128,13 +123,8 @@ enum task_state step_look(struct task *task)
     }
     if (task_is_traced(task))
         emit_zone(task);
-    task->minimised_labels = task->delegation.labels;
+    task_begin_delegation(task);
     task->steps = 0;
-    task->sends = 0;
-    task->failed_targets = 0;
-    task->is_last_resort = false;
-    task->empty_addr = 0;
-    task->has_reply = false;
     task->is_minimising =
         task->engine->policy->is_minimising && task->delegation.source != DELEGATION_FORWARD;
     return TASK_TARGET;

@@ -7,10 +7,9 @@
 #include "resolver/iterate/vet.h"
 
 enum {
-    ASK_AGAIN_MAX = 6,     /* queries to one server, over all ways of asking */
-    CASE_SAME_MAX = 3,     /* negative answers that were equal in mixed and lower case */
-    CASE_SILENT_MIN = 2,   /* times that a server replied to lower case only */
-    BOGUS_SERVERS_MAX = 3, /* of a zone that are asked, if all send bogus replies */
+    ASK_AGAIN_MAX = 6,   /* queries to one server, over all ways of asking */
+    CASE_SAME_MAX = 3,   /* negative answers that were equal in mixed and lower case */
+    CASE_SILENT_MIN = 2, /* times that a server replied to lower case only */
 };
 
 static struct delegation_addr *asked_addr(struct task *task)
@@ -55,6 +54,7 @@ static struct cache_origin origin_of(struct task *task, const struct message *re
 static void set_state(struct cache_origin *origin, const struct vet_state *state)
 {
     origin->security = state->security;
+    origin->ede = state->ede;
     origin->proofs = &state->proofs;
 }
 
@@ -168,6 +168,7 @@ static enum err cache_synthesised(struct task *task, const struct scrub *scrub,
         return ERR_NOMEM;
     set->flags = RRSET_IS_SYNTHESISED;
     origin.security = vet->chain[0].security;
+    origin.ede = vet->chain[0].ede;
     return cache_put(&task->engine->cache, name, set, &origin);
 }
 
@@ -199,7 +200,7 @@ static enum err cache_chain_end(struct task *task, const struct message *reply,
 
 /* ---- validation ---- */
 
-/* Keep the reply until the keys that validate it are known. */
+/* Keep the reply until the keys that validate it are known, or the next slice begins. */
 static enum task_state hold_reply(struct task *task, const struct message *reply)
 {
     struct engine *engine = task->engine;
@@ -250,7 +251,7 @@ static enum task_state on_bogus(struct task *task, const struct scrub *scrub,
     if (vet->is_unknown && (task->is_limited || !vet->is_unsigned))
         return task_give_up(task, FAILURE_UNVALIDATED);
     task->is_unvalidated |= vet->is_unknown;
-    if (++task->bogus_cnt >= BOGUS_SERVERS_MAX)
+    if (++task->bogus_cnt >= STEP_REPLY_BOGUS_SERVERS_MAX)
         return task_fail_validation(task);
     return give_up_server(task, TRACE_BOGUS, 0);
 }
@@ -432,12 +433,7 @@ static enum task_state on_delegation(struct task *task, const struct message *re
         task->delegation_expire_ms = until_ms;
     delegation_copy(&task->delegation, scrub->delegation, task->delegation_names);
     task->is_delegation_cached = false;
-    task->minimised_labels = task->delegation.labels;
-    task->sends = 0;
-    task->failed_targets = 0;
-    task->is_last_resort = false;
-    task->empty_addr = 0;
-    task->has_reply = false;
+    task_begin_delegation(task);
     task_leave_subqueries(task);
     return TASK_TARGET;
 }
@@ -511,8 +507,11 @@ enum task_state step_reply_empty(struct task *task)
                                   .section = MESSAGE_AUTHORITY,
                                   .fresh_ms = task->fresh_ms};
 
-    if (!vet_empty(task, &origin.security))
+    struct vet_state state;
+
+    if (!vet_empty(task, &state))
         return TASK_WAIT;
+    set_state(&origin, &state);
     if (origin.security == CACHE_BOGUS)
         return task_fail(task, TASK_FAILED, FAILURE_BOGUS);
     task_trace_note(task, task->is_empty_denied ? TRACE_NOTE_EMPTY_NXDOMAIN
@@ -828,12 +827,14 @@ enum task_state step_reply(struct task *task)
     const struct message *reply = task->reply;
     struct message held;
 
+    task->is_paused = false;
     if (task->held) {
         enum message_state state = message_parse(task->held->wire, task->held->len, &held);
         must(state == MESSAGE_WHOLE || state == MESSAGE_TRAILING); /* as it was before */
         reply = &held;
     } else {
         task->wrong_links = 0;
+        task->noted_cnt = 0;
     }
     enum task_state next = process_reply(task, reply);
     if (next != TASK_WAIT)

@@ -6,6 +6,9 @@
 
 #include "resolver/iterate/task.h"
 
+/* Servers of a zone that are asked, if all replies are bogus. */
+enum { STEP_REPLY_BOGUS_SERVERS_MAX = 3 };
+
 /* Classify task->reply, cache what may be cached, and return the next state. */
 enum task_state step_reply(struct task *task);
 

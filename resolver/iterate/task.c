@@ -8,8 +8,6 @@ enum {
     LOOP_STEPS = 512,
     CALLS = 8,      /* waiting tasks that are tried for one free place */
     LOOKS = 64,     /* waiting tasks, and keys, looked at per ENGINE_LOOK_MS */
-    LINES_MAX = 8,  /* clients that wait for one place before others are sent to TCP: a place
-                     * may be taken for seconds */
     SOCKET_KEY = 1, /* of tasks that wait for a socket */
 };
 
@@ -231,7 +229,7 @@ static enum task_state fail_waiting(struct task *task, enum failure failure)
 static bool may_wait_for_place(const struct task *task)
 {
     return !task->client || task->is_exempt || quota_is_proven(task->client) ||
-           task->is_called || park_lines(task->engine->park, key_of(task)) < LINES_MAX;
+           task->is_called || park_lines(task->engine->park, key_of(task)) < TASK_LINES_MAX;
 }
 
 /* Other workers need not leave places for the key that the task has waited for, unless another
@@ -533,6 +531,25 @@ struct task *task_get(struct engine *engine, const uint8_t *name, uint16_t type,
     return t;
 }
 
+bool task_start(struct engine *engine, const uint8_t *name, uint16_t type)
+{
+    struct budget *budget = budget_new(&engine->policy->limits, now_mono_ms());
+    struct task *task = budget ? task_get(engine, name, type, budget, NULL) : NULL;
+
+    budget_unref(&budget);
+    return task != NULL;
+}
+
+void task_begin_delegation(struct task *task)
+{
+    task->minimised_labels = task->delegation.labels;
+    task->sends = 0;
+    task->failed_targets = 0;
+    task->is_last_resort = false;
+    task->empty_addr = 0;
+    task->has_reply = false;
+}
+
 void task_wait(struct task *task, struct task_waiter *waiter)
 {
     waiter->task = task;
@@ -561,6 +578,12 @@ void task_wake(struct task *task, enum task_state state)
     task->state = state;
     list_remove(&task->link);
     list_add(&task->engine->runnable, &task->link);
+}
+
+void task_resume_paused(struct engine *engine)
+{
+    if (!list_is_empty(&engine->paused))
+        task_wake(container_of(engine->paused.next, struct task, link), TASK_REPLY);
 }
 
 void task_release_followers(struct task *task, bool is_denied)

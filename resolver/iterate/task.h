@@ -70,6 +70,8 @@ struct task_waiter {
 enum {
     TASK_SUBQUERIES =
         8, /* four lookups a step, for two families (docs/LIMITS.md section 3: NXNSAttack) */
+    TASK_LINES_MAX = 8,  /* clients that wait for one place before others are sent to TCP: a
+                          * place may be taken for seconds */
     TASK_SENDS_MAX = 32, /* docs/LIMITS.md section 3: NRDelegationAttack */
     TASK_WHY_MAX = 200,
     TASK_DENIAL = 31,
@@ -94,7 +96,7 @@ struct task_held {
 /* A single allocation of fixed size, whatever servers send.  Lifetime: its own. */
 struct task {
     uint64_t number;       /* unique in this worker, from 1 */
-    struct list link;      /* engine->runnable, elsewhere or spare */
+    struct list link;      /* engine->runnable, paused, elsewhere or spare */
     struct list in_flight; /* engine->in_flight */
     struct list asking;    /* engine->asking, while its query is outstanding */
     struct list join;      /* the followers of another task */
@@ -165,7 +167,10 @@ struct task {
     const struct message *reply;  /* TASK_REPLY: borrowed until the step returns */
     uint32_t wrong_links;         /* of that reply: bit i, the signatures of link i are wrong;
                                      TASK_DENIAL: those of the denial */
-    struct task_held *held;       /* a reply that waits for keys; NULL: none */
+    struct task_held *held;       /* a reply that waits for keys or for the next slice of its
+                                     validation; NULL: none */
+    bool is_paused;               /* it waits for that slice, in engine->paused */
+    unsigned noted_cnt;           /* verdicts that earlier slices have noted */
     struct rules_work validation; /* signatures and hashes that may still be computed */
     unsigned chain_lookups;       /* subqueries for the chain of trust so far */
     uint64_t broken_link;         /* hash of name and type of one that failed; 0: none */
@@ -195,6 +200,13 @@ struct task {
  * many tasks, too deep, a dependency loop, or no memory. */
 MUST_USE struct task *task_get(struct engine *engine, const uint8_t *name, uint16_t type,
                                struct budget *budget, struct task *parent);
+
+/* Resolve `name` and `type` from a budget of its own, for the cache alone: no client waits.
+ * Return false if there can be no task. */
+bool task_start(struct engine *engine, const uint8_t *name, uint16_t type);
+
+/* task->delegation is another one: nothing is known of its servers yet. */
+void task_begin_delegation(struct task *task);
 
 /* Another worker has woken this one: finish the tasks whose names other workers have resolved,
  * with or without success - their waiters look into the cache - and call tasks for places that
@@ -240,6 +252,9 @@ void task_look_at_parked(struct engine *engine, uint64_t now_ms);
 /* Return dname_hash of the name that silence and quotas are counted for: the zone, or behind a
  * forwarder the organisational domain of the name. */
 uint64_t task_subject(const struct task *task);
+
+/* Let the task go on that has been paused longest, if there is one. */
+void task_resume_paused(struct engine *engine);
 
 /* Stop waiting for subqueries, before the delegation changes. */
 void task_leave_subqueries(struct task *task);

@@ -15,16 +15,32 @@ struct vetting {
     const struct vet_reply_of *reply;
     struct vet *out;
     struct rules rules;
-    struct rules_work work;
+    struct rules_work work, before; /* now, and when the call began */
+    unsigned note_cnt;              /* verdicts so far */
     struct arena *arena;
     struct sigmemo *memo;
     bool must_wait;
+    enum verdict_reason insecure; /* why the RRset or denial is insecure */
     /* the proofs that were checked with the keys of `zone` */
     const uint8_t *zone;
     struct deny_record records[SCRUB_PROOFS_MAX];
     size_t record_cnt;
     struct verdict rejected; /* of one whose signatures do not hold; VERDICT_NONE: none */
 };
+
+/* ---- slices ---- */
+
+/* A reply may need many slow verifications.  Once a slice of them is spent, and before the next
+ * one, let other tasks have their turn: return true.  Signatures that hold are remembered, so
+ * the next slice goes on behind them.  Those that fail are not, so they end the slices; they
+ * are few. */
+static bool pause_vetting(struct vetting *v)
+{
+    if (v->work.verified_time < RULES_SLICE || v->work.failures_left < v->before.failures_left)
+        return false;
+    v->must_wait = v->task->is_paused = true;
+    return true;
+}
 
 /* ---- targets ---- */
 
@@ -66,13 +82,30 @@ static const uint8_t *find_signer(const uint8_t *owner, uint16_t type, const str
 
 /* ---- verdicts ---- */
 
+static enum cache_security end_as_insecure(struct vetting *v, enum verdict_reason reason)
+{
+    v->insecure = reason;
+    return CACHE_INSECURE;
+}
+
+/* Note what was found of an RRset or denial. */
+static void set_security(const struct vetting *v, struct vet_state *state,
+                         enum cache_security security)
+{
+    int ede = verdict_ede(v->insecure);
+
+    state->security = security;
+    state->ede = security == CACHE_INSECURE && ede > 0 ? (uint16_t)ede : 0;
+}
+
 static enum cache_security security_of_verdict(struct vetting *v, const struct verdict *verdict)
 {
     if (verdict->status == VERDICT_UNKNOWN)
         v->out->is_unknown = v->task->is_limited = true;
-    task_note_verdict(v->task, verdict);
+    if (++v->note_cnt > v->task->noted_cnt) /* else an earlier slice has noted it */
+        task_note_verdict(v->task, verdict);
     return verdict->status == VERDICT_SECURE     ? CACHE_SECURE
-           : verdict->status == VERDICT_INSECURE ? CACHE_INSECURE
+           : verdict->status == VERDICT_INSECURE ? end_as_insecure(v, verdict->reason)
                                                  : CACHE_BOGUS;
 }
 
@@ -80,13 +113,32 @@ static enum cache_security security_of_verdict(struct vetting *v, const struct v
 static enum cache_security security_of_chain(struct vetting *v, const struct chain *chain)
 {
     if (chain->status == CHAIN_INSECURE)
-        return CACHE_INSECURE;
+        return end_as_insecure(v, chain->reason);
     if (chain->status == CHAIN_WAIT)
         v->must_wait = true;
     else
         task_note_broken(v->task, chain->ede, chain->text);
     v->out->is_unknown |= chain->status == CHAIN_FAILED && !chain->is_bogus;
     return CACHE_BOGUS;
+}
+
+/* Check the signatures of an RRset with the keys of a zone, and limit its TTL by theirs
+ * (RFC 4035 5.3.3). */
+static struct verdict vet_signatures(struct vetting *v, const uint8_t *owner, struct rrset *set,
+                                     struct keyset *keys, bool is_answer,
+                                     struct sigcheck_found *found)
+{
+    struct sigcheck in = {.owner = owner,
+                          .set = set,
+                          .keys = keys,
+                          .rules = &v->rules,
+                          .memo = v->memo,
+                          .is_answer = is_answer};
+    struct verdict verdict = sigcheck_rrset(&in, &v->work, v->arena, found);
+
+    if (verdict.status == VERDICT_SECURE)
+        set->ttl = found->ttl;
+    return verdict;
 }
 
 /* ---- proofs ---- */
@@ -104,17 +156,14 @@ static void check_proofs(struct vetting *v, struct keyset *keys)
     for (unsigned i = 0; i < scrub->proof_cnt; i++) {
         const struct scrub_set *proof = &scrub->proofs[i];
         const uint8_t *signer = find_signer(proof->owner, proof->set->type, proof->set);
-        struct sigcheck in = {.owner = proof->owner,
-                              .set = proof->set,
-                              .keys = keys,
-                              .rules = &v->rules,
-                              .memo = v->memo};
         struct sigcheck_found found;
         if (!signer || !dname_is_equal(signer, keys->zone))
             continue;
-        struct verdict verdict = sigcheck_rrset(&in, &v->work, v->arena, &found);
+        if (pause_vetting(v))
+            return;
+        struct verdict verdict =
+            vet_signatures(v, proof->owner, proof->set, keys, false, &found);
         if (verdict.status == VERDICT_SECURE) {
-            proof->set->ttl = found.ttl;
             v->records[v->record_cnt++] = (struct deny_record){proof->owner, proof->set};
         } else {
             v->rejected = verdict;
@@ -217,6 +266,8 @@ static enum cache_security vet_expansion(struct vetting *v, const struct scrub_s
 {
     struct deny deny = proofs_of(v, keys);
     struct deny_found found;
+    if (v->must_wait)
+        return CACHE_BOGUS;
     struct verdict verdict =
         blame_signatures(v, deny_closer(&deny, set->owner, encloser_labels, &found));
     enum cache_security security = security_of_verdict(v, &verdict);
@@ -237,17 +288,10 @@ static enum cache_security vet_with_zone(struct vetting *v, const struct scrub_s
 
     if (chain.status != CHAIN_SECURE)
         return security_of_chain(v, &chain);
-    struct sigcheck in = {.owner = set->owner,
-                          .set = set->set,
-                          .keys = chain.keys,
-                          .rules = &v->rules,
-                          .memo = v->memo,
-                          .is_answer = true};
-    struct verdict verdict = sigcheck_rrset(&in, &v->work, v->arena, &found);
+    struct verdict verdict = vet_signatures(v, set->owner, set->set, chain.keys, true, &found);
     enum cache_security security = security_of_verdict(v, &verdict);
     if (security != CACHE_SECURE)
         return security;
-    set->set->ttl = found.ttl;
     return found.is_wildcard ? vet_expansion(v, set, chain.keys, found.encloser_labels, state)
                              : CACHE_SECURE;
 }
@@ -260,12 +304,7 @@ static void signal_anchor(const struct vetting *v, const struct anchor *anchor)
 
     if (!engine->policy->signals_anchors || anchor_signal_name(anchor, name) != ERR_OK)
         return;
-    struct budget *budget = budget_new(&engine->policy->limits, now_mono_ms());
-    if (!budget)
-        return;
-    struct task *task = task_get(engine, name, ANCHOR_SIGNAL_TYPE, budget, NULL);
-    (void)task; /* no waiter: the answer does not matter */
-    budget_unref(&budget);
+    task_start(engine, name, ANCHOR_SIGNAL_TYPE); /* the answer does not matter */
 }
 
 /* Return what a chain says of its zone and of the zone's DNSKEY RRset. */
@@ -310,7 +349,7 @@ static enum cache_security doubt_signer(struct vetting *v, const uint8_t *lowest
         v->must_wait = true;
         v->task->wrong_links |= (uint32_t)1 << bit;
     }
-    return chain.status == CHAIN_INSECURE ? CACHE_INSECURE : CACHE_BOGUS;
+    return chain.status == CHAIN_INSECURE ? end_as_insecure(v, chain.reason) : CACHE_BOGUS;
 }
 
 static bool is_known_wrong(const struct vetting *v, unsigned bit)
@@ -350,7 +389,8 @@ static void vet_link(struct vetting *v, unsigned i)
     const struct scrub_set *set = &v->reply->scrub->chain[i];
     struct vet_state *state = &v->out->chain[i];
 
-    state->security = vet_set(v, set, i, state);
+    v->insecure = VERDICT_NONE;
+    set_security(v, state, vet_set(v, set, i, state));
     if (state->security != CACHE_SECURE && state->proofs.cnt == 0 && is_expanded(set))
         keep_all_proofs(v->reply->scrub, state);
 }
@@ -373,18 +413,12 @@ static const uint8_t *denial_target(const struct scrub *scrub, const uint8_t *na
 static enum cache_security vet_soa(struct vetting *v, struct keyset *keys)
 {
     const struct scrub *scrub = v->reply->scrub;
-    struct sigcheck in = {.owner = scrub->soa_owner,
-                          .set = scrub->soa,
-                          .keys = keys,
-                          .rules = &v->rules,
-                          .memo = v->memo};
     struct sigcheck_found found;
 
     if (!scrub->soa)
         return CACHE_SECURE;
-    struct verdict verdict = sigcheck_rrset(&in, &v->work, v->arena, &found);
-    if (verdict.status == VERDICT_SECURE)
-        scrub->soa->ttl = found.ttl;
+    struct verdict verdict =
+        vet_signatures(v, scrub->soa_owner, scrub->soa, keys, false, &found);
     return security_of_verdict(v, &verdict);
 }
 
@@ -397,6 +431,8 @@ static struct verdict prove_denial(struct vetting *v, struct keyset *keys,
 
     bool is_ds = is_of_parent(reply->type, name);
     struct verdict of_name = {.status = VERDICT_BOGUS};
+    if (v->must_wait)
+        return of_name;
     if (reply->is_nxdomain)
         of_name = deny_name(&deny, name, found);
     if (reply->is_nxdomain && (of_name.status != VERDICT_BOGUS || !is_ds))
@@ -425,6 +461,8 @@ static enum cache_security vet_denial_with(struct vetting *v, const uint8_t *tar
     if (of_soa != CACHE_SECURE)
         return of_soa;
     struct verdict verdict = blame_signatures(v, prove_denial(v, chain.keys, &found));
+    if (v->must_wait)
+        return CACHE_BOGUS;
     enum cache_security security = security_of_verdict(v, &verdict);
     if (security != CACHE_BOGUS)
         keep_zone_proofs(v, &found, &v->out->denial, scrub->soa);
@@ -472,7 +510,8 @@ static void vet_denial(struct vetting *v)
 {
     struct vet_state *state = &v->out->denial;
 
-    state->security = vet_denial_set(v);
+    v->insecure = VERDICT_NONE;
+    set_security(v, state, vet_denial_set(v));
     if (state->security != CACHE_SECURE && state->proofs.cnt == 0)
         keep_all_proofs(v->reply->scrub, state);
 }
@@ -500,14 +539,12 @@ static enum cache_security vet_cut_with(struct vetting *v, struct keyset *keys)
     struct sigcheck_found found;
 
     if (scrub->ds) {
-        struct sigcheck in = {
-            .owner = cut, .set = scrub->ds, .keys = keys, .rules = &v->rules, .memo = v->memo};
-        struct verdict verdict = sigcheck_rrset(&in, &v->work, v->arena, &found);
-        if (verdict.status == VERDICT_SECURE)
-            scrub->ds->ttl = found.ttl;
+        struct verdict verdict = vet_signatures(v, cut, scrub->ds, keys, false, &found);
         return security_of_verdict(v, &verdict);
     }
     struct deny deny = proofs_of(v, keys);
+    if (v->must_wait)
+        return CACHE_BOGUS;
     struct verdict verdict = deny_ds(&deny, cut, &denied);
     enum cache_security security = security_of_verdict(v, &verdict);
     if (security == CACHE_BOGUS)
@@ -524,8 +561,9 @@ static void vet_cut(struct vetting *v)
 
     if (chain.status == CHAIN_WAIT)
         v->must_wait = true;
+    v->insecure = VERDICT_NONE;
     if (chain.status == CHAIN_SECURE)
-        v->out->cut.security = vet_cut_with(v, chain.keys);
+        set_security(v, &v->out->cut, vet_cut_with(v, chain.keys));
 }
 
 /* ---- the reply ---- */
@@ -574,35 +612,40 @@ bool vet_reply(struct task *task, const struct vet_reply_of *reply, struct vet *
                         .arena = &task->engine->scratch,
                         .memo = task->engine->sigmemo};
 
-    const struct rules_work before = v.work;
+    v.before = v.work;
     memset(out, 0, sizeof(*out));
     if (!task->engine->policy->is_validating) {
         leave_unchecked(reply, out);
         return true;
     }
     find_chains(&v);
-    for (unsigned i = 0; i < reply->scrub->chain_cnt && !v.must_wait; i++)
+    for (unsigned i = 0; i < reply->scrub->chain_cnt && !v.must_wait && !pause_vetting(&v); i++)
         vet_link(&v, i);
-    if (reply->is_denied && !v.must_wait)
+    if (reply->is_denied && !v.must_wait && !pause_vetting(&v))
         vet_denial(&v);
     if (reply->is_delegation && !v.must_wait)
         vet_cut(&v);
     if (!v.must_wait)
         cache_checked_proofs(&v);
-    rules_work_take(&task->validation, &before, &v.work);
-    rules_work_take(&task->budget->validation, &before, &v.work);
-    task->engine->counts.verified +=
-        (uint64_t)(before.verifications_left - v.work.verifications_left);
+    rules_work_take(&task->validation, &v.before, &v.work);
+    rules_work_take(&task->budget->validation, &v.before, &v.work);
+    task->noted_cnt = task->is_paused ? (unsigned)util_max(task->noted_cnt, v.note_cnt) : 0;
+    task->engine->counts.verified += v.work.verified;
+    task->engine->counts.hashes += v.work.hashed;
     return !v.must_wait;
 }
 
-bool vet_empty(struct task *task, enum cache_security *security)
+bool vet_empty(struct task *task, struct vet_state *state)
 {
-    *security = CACHE_UNCHECKED;
+    struct vetting v = {.task = task};
+
+    *state = (struct vet_state){.security = CACHE_UNCHECKED};
     if (!task->engine->policy->is_validating)
         return true;
     struct chain chain = chain_find(task, zone_target(task->type, task->name));
-    *security = chain.status == CHAIN_INSECURE ? CACHE_INSECURE : CACHE_BOGUS;
+    set_security(&v, state,
+                 chain.status == CHAIN_INSECURE ? end_as_insecure(&v, chain.reason)
+                                                : CACHE_BOGUS);
     if (chain.status == CHAIN_FAILED)
         task_note_broken(task, chain.ede, chain.text);
     if (chain.status == CHAIN_SECURE) {

@@ -2,8 +2,6 @@
 #include "resolver/limits/budget.h"
 
 /* Units of scrub's work; about four times what the densest reply takes per octet. */
-enum { WORK_PER_OCTET = 4 };
-
 struct budget_limits budget_defaults(void)
 {
     return (struct budget_limits){
@@ -22,7 +20,7 @@ struct budget *budget_new(const struct budget_limits *limits, uint64_t now_ms)
             .bytes_left = limits->bytes,
             .lookups_left = limits->lookups,
             .work_left =
-                (uint32_t)util_min((uint64_t)limits->bytes * WORK_PER_OCTET, UINT32_MAX),
+                (uint32_t)util_min((uint64_t)limits->bytes * BUDGET_WORK_PER_OCTET, UINT32_MAX),
             .validation =
                 limits->validates_unlimited ? rules_work_unlimited() : rules_work_of_query(),
             .validates_unlimited = limits->validates_unlimited,

@@ -19,6 +19,8 @@
 
 struct trace_listeners;
 
+enum { BUDGET_WORK_PER_OCTET = 4 }; /* units of work that a reply may take, per octet of it */
+
 /* What a query may spend: the rows of limits.def.  Lifetime: the version's. */
 struct budget_limits {
 #define LIMIT(field, ...) uint32_t field;

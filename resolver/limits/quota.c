@@ -5,10 +5,7 @@
 #include "base/hash.h"
 #include "net/request/client.h"
 
-enum {
-    CELLS = 1 << 16,
-    OTHER_CLASS_PART = 4, /* a quarter stays free for the other class */
-};
+enum { CELLS = 1 << 16 };
 
 /* The classes of clients, each with a limit of its own. */
 enum class { CLASS_UNKNOWN, CLASS_PROVEN, CLASS_EXEMPT };
@@ -124,7 +121,7 @@ struct taken {
 static bool has_room_for(const struct quota_place *p, enum quota_kind kind,
                          const struct taken *taken)
 {
-    uint32_t most = p->most[kind], of_class = most - most / OTHER_CLASS_PART;
+    uint32_t most = p->most[kind], of_class = most - most / QUOTA_OTHER_CLASS_PART;
 
     if (taken->all >= most)
         return false;

@@ -29,6 +29,9 @@ enum {
     QUOTA_WORKERS = INFLIGHT_WAITERS, /* resolver_main.c wakes workers for both */
     QUOTA_FORWARDER_MAX = 1000,       /* queries to one forwarder, which serves all zones */
     QUOTA_ALL_MAX = 8000,             /* queries in all */
+    /* This part of a quota stays free for the other class of clients: those with a proven
+     * address, and those whose address may be spoofed. */
+    QUOTA_OTHER_CLASS_PART = 4,
 };
 
 struct quota;

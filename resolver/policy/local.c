@@ -6,7 +6,6 @@
 #include "resolver/policy/local.h"
 
 #include <arpa/inet.h>
-#include <stdarg.h>
 
 #include "dns/idn.h"
 
@@ -420,14 +419,12 @@ static void warn_hosts(struct hosts *h, const char *at, const char *fmt, ...) PR
 
 static void warn_hosts(struct hosts *h, const char *at, const char *fmt, ...)
 {
-    char text[400];
     va_list args;
 
-    va_start(args, fmt);
-    vsnprintf(text, sizeof(text), fmt, args);
-    va_end(args);
     h->place.column = (size_t)(at - h->place.text) + 1;
-    diag_add(h->diag, DIAG_WARNING, &h->place, "%s", text);
+    va_start(args, fmt);
+    diag_add_args(h->diag, DIAG_WARNING, &h->place, fmt, args);
+    va_end(args);
 }
 
 /* Write the reverse name of an address: 4.3.2.1.in-addr.arpa, or one label per hexadecimal

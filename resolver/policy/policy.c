@@ -2,6 +2,7 @@
 #include "resolver/policy/policy.h"
 
 #include "base/hash.h"
+#include "dns/edns.h"
 #include "net/upstream/own.h"
 
 const char *const policy_defence_ids[POLICY_DEFENCES] = {
@@ -26,17 +27,38 @@ struct policy *policy_new(void)
     p->stale_ttl = 30;
     p->stale_wait_ms = 1800;
     p->outgoing_port = POLICY_PORT;
-    p->udp_size = POLICY_UDP_SIZE;
+    p->udp_size = EDNS_UDP_SIZE;
     p->is_prefetching = p->is_aggressive = p->is_minimising = p->is_priming = p->uses_v4 =
         p->uses_v6 = true;
     p->signals_anchors = true;
+    p->ref_cnt = 1;
     return p;
 }
 
-void policy_free(struct policy **policy)
+const struct anchor_set *policy_configured_anchors(const struct policy *policy)
 {
-    struct policy *p = *policy;
+    const struct policy *base = policy->base ? policy->base : policy;
+    return base->configured_anchors.cnt > 0 ? &base->configured_anchors : &base->anchors;
+}
+
+struct policy *policy_with_anchors(struct policy *before, struct anchor_set *anchors)
+{
+    struct policy *p = malloc(sizeof(*p));
+
     if (!p)
+        return NULL;
+    *p = *before;
+    p->base = before->base ? before->base : before;
+    p->base->ref_cnt++;
+    p->anchors = *anchors;
+    p->configured_anchors = *policy_configured_anchors(before);
+    *anchors = (struct anchor_set){.cnt = 0};
+    return p;
+}
+
+static void unref_policy(struct policy *p)
+{
+    if (--p->ref_cnt > 0)
         return;
     route_fini(&p->route);
     local_fini(&p->local);
@@ -45,7 +67,22 @@ void policy_free(struct policy **policy)
     nta_fini(&p->ntas);
     arena_fini(&p->arena);
     free(p);
+}
+
+void policy_free(struct policy **policy)
+{
+    struct policy *p = *policy;
+
+    if (!p)
+        return;
     *policy = NULL;
+    if (!p->base) {
+        unref_policy(p);
+        return;
+    }
+    anchor_fini(&p->anchors);
+    unref_policy(p->base);
+    free(p);
 }
 
 unsigned policy_defences_off(const struct policy_defences *defences)
@@ -65,7 +102,7 @@ void policy_use_lab(struct policy *p, const struct policy_defences *lab)
 
     p->defences = *lab;
     p->limits.validates_unlimited = !lab->validation_work;
-    p->udp_size = lab->udp_size ? POLICY_UDP_SIZE : POLICY_UDP_SIZE_LAB;
+    p->udp_size = lab->udp_size ? EDNS_UDP_SIZE : POLICY_UDP_SIZE_LAB;
     p->lab_off = policy_defences_off(lab);
     p->lab_text[0] = '\0';
     for (unsigned i = 0; i < POLICY_DEFENCES; i++)

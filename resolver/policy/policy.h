@@ -50,7 +50,6 @@ enum {
     POLICY_NEGATIVE_MAX_S = 3600,
     POLICY_STALE_MS = 24 * 3600 * 1000,
     POLICY_PORT = 53,
-    POLICY_UDP_SIZE = 1232, /* DNS flag day 2020 */
     POLICY_UDP_SIZE_LAB = 4096,
     POLICY_LAB_TEXT_MAX = EDNS_EDE_TEXT_MAX + 1,
 };
@@ -85,11 +84,21 @@ struct policy {
     uint32_t trust;     /* hash of both, the same after a restart: policy_seal_trust sets it */
     bool is_validating; /* there are anchors */
     bool signals_anchors; /* RFC 8145 5 */
+    struct policy *base;  /* that owns all parts but `anchors`; NULL: this version does */
+    unsigned ref_cnt;     /* itself, and the versions whose base it is; main thread only */
 };
 
 /* Make a policy with the defaults (docs/LIMITS.md), without hints and trust anchors.  NULL
  * without memory. */
 MUST_USE struct policy *policy_new(void);
+
+/* Make a version that is like `before` but trusts other keys; both share all other parts, which
+ * live until the last of them is freed.  Takes `anchors` over, and leaves an empty set.  NULL
+ * without memory: then nothing is taken. */
+MUST_USE struct policy *policy_with_anchors(struct policy *before, struct anchor_set *anchors);
+
+/* Return the anchors of the configuration. */
+const struct anchor_set *policy_configured_anchors(const struct policy *policy);
 
 /* Clears the pointer; NULL inside is fine. */
 void policy_free(struct policy **policy);

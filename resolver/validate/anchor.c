@@ -109,8 +109,8 @@ static const char *find_anchor_fault(const struct rrline *line)
     if (line->type != RRTYPE_DNSKEY)
         return "a trust anchor is a DS or a DNSKEY record";
     struct dnskey key = dnskey_read(line->rdata, line->rdata_len);
-    if (!(key.flags & DNSKEY_ZONE) || key.protocol != DNSKEY_PROTOCOL)
-        return "this DNSKEY is no zone key: its flags need bit 256, and its protocol is 3";
+    if (!dnskey_is_zone_key(&key))
+        return DNSKEY_NO_ZONE_KEY;
     if (key.flags & DNSKEY_REVOKE)
         return "this DNSKEY is revoked (RFC 5011): remove it";
     return NULL;

@@ -33,7 +33,7 @@ void keyset_free(struct keyset **keys)
 
 enum verdict_reason keyset_fault(const struct dnskey *key)
 {
-    if (!(key->flags & DNSKEY_ZONE) || key->protocol != DNSKEY_PROTOCOL)
+    if (!dnskey_is_zone_key(key))
         return VERDICT_NOT_ZONE_KEY;
     return key->flags & DNSKEY_REVOKE ? VERDICT_REVOKED_KEY : VERDICT_NONE;
 }

@@ -2,8 +2,6 @@
  * is recognised. */
 #include "resolver/validate/rollover_file.h"
 
-#include <stdarg.h>
-
 #include "base/conf.h"
 #include "base/file.h"
 #include "base/now.h"
@@ -39,13 +37,11 @@ static enum err report_state(struct state_reader *in, const char *fmt, ...) PRIN
 static enum err report_state(struct state_reader *in, const char *fmt, ...)
 {
     struct diag_place place = {in->file, in->line_number, in->at + 1, in->line, in->line_len};
-    char text[300];
     va_list args;
 
     va_start(args, fmt);
-    vsnprintf(text, sizeof(text), fmt, args);
+    diag_add_args(in->diag, DIAG_ERROR, &place, fmt, args);
     va_end(args);
-    diag_add(in->diag, DIAG_ERROR, &place, "%s", text);
     return ERR_CONFIG;
 }
 
@@ -219,8 +215,8 @@ static const char *find_state_fault(struct state_reader *in)
     if (record->type != RRTYPE_DNSKEY)
         return "expected a DNSKEY record";
     struct dnskey key = dnskey_read(record->rdata, record->rdata_len);
-    if (!(key.flags & DNSKEY_ZONE) || key.protocol != DNSKEY_PROTOCOL)
-        return "this DNSKEY is no zone key: its flags need bit 256, and its protocol is 3";
+    if (!dnskey_is_zone_key(&key))
+        return DNSKEY_NO_ZONE_KEY;
     if (key.flags & DNSKEY_REVOKE)
         return "the flags of a DNSKEY are kept without the REVOKE bit";
     if (record->rdata_len > ROLLOVER_RDATA_MAX)

@@ -157,7 +157,7 @@ static enum sigcheck_step verify_with_key(struct sigcheck_run *run, const struct
 
     if (!list_signed_records(run))
         err = ERR_NOMEM;
-    else if (!rules_spend_verification(run->work)) {
+    else if (!rules_spend_verification(run->work, sig->algorithm)) {
         end_sigcheck(run, VERDICT_WORK);
         return STEP_END;
     } else

@@ -4,17 +4,15 @@
 
 #include <openssl/evp.h>
 
-enum { PLACES = 8192 };
-
 struct sigmemo {
-    struct sigmemo_mark at[PLACES]; /* all zeros: free */
+    struct sigmemo_mark at[SIGMEMO_SIGNATURES_MAX]; /* all zeros: free */
 };
 
 struct sigmemo *sigmemo_new(void) { return calloc(1, sizeof(struct sigmemo)); }
 
 static size_t place_of_mark(const struct sigmemo_mark *mark)
 {
-    return util_get_u32(mark->digest) % PLACES;
+    return util_get_u32(mark->digest) % SIGMEMO_SIGNATURES_MAX;
 }
 
 /* Each part has its length in front, so that no two inputs run into the same octets. */

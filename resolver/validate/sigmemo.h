@@ -13,6 +13,8 @@
 
 struct sigmemo;
 
+enum { SIGMEMO_SIGNATURES_MAX = 8192 }; /* that are remembered */
+
 /* A digest of a signature and all that it depends on.  A value. */
 struct sigmemo_mark {
     uint8_t digest[32];

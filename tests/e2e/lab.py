@@ -2,6 +2,7 @@
 import ctypes
 import errno
 import itertools
+import json
 import os
 import random
 import shutil
@@ -296,6 +297,11 @@ def wait_answer(server, zones, seconds=120):
             pass
         time.sleep(0.05)
     assert not waiting, f"no answer for {waiting}:\n" + server.log()
+
+
+def schema(name):
+    """Return the schema in docs/schema of what a command prints with --json."""
+    return json.loads((SOURCE / f"docs/schema/{name}.json").read_text())
 
 
 def run(*argv, **kw):

@@ -1,9 +1,9 @@
-"""The server `mischief` (tools/lab/mischief.c), whose names make their own misbehaviour, below a small root; and the verdict on
-resolvers that are asked for each kind.
+"""The server `mischief` (tools/lab/mischief.c), whose names make their own misbehaviour, below a small root; and the
+verdict on resolvers that are asked for each kind.
 
-The root and `victim.example.` are honest.  Each kind has its own zone and servers, so that what a resolver remembers of one
-server has no effect on another kind.  After a kind the client asks for honest names of the victim: if it gets the address
-FORGED, the resolver has believed a record that it should not.
+The root and `victim.example.` are honest.  Each kind has its own zone and servers, so that what a resolver remembers
+of one server has no effect on another kind.  After a kind the client asks for honest names of the victim: if it gets
+the address FORGED, the resolver has believed a record that it should not.
 """
 import collections
 import json
@@ -47,7 +47,8 @@ class Net:
         lab.write_old(here / "root.zone", internet.soa() + f"@ NS ns.root-servers.invalid.\n"
                       f"ns.root-servers.invalid. A {ROOT}\n{ZONE} NS ns1.{ZONE}\nns1.{ZONE} A {FIRST}\n"
                       f"{VICTIM} NS ns.{VICTIM}\nns.{VICTIM} A {ROOT}\n")
-        lab.write_old(here / "victim.zone", internet.soa() + "@ NS ns\n" + internet.glue("ns", ROOT) + f"* A {HONEST}\n")
+        lab.write_old(here / "victim.zone",
+                      internet.soa() + "@ NS ns\n" + internet.glue("ns", ROOT) + f"* A {HONEST}\n")
         (here / "authd.yaml").write_text(
             f"server:\n  listen: [{ROOT}@{port}]\n  control: \"\"\n  workers: 1\n  rate-limit: {{per-second: 0}}\n"
             f"zones:\n  - {{zone: \".\", file: root.zone}}\n  - {{zone: \"{VICTIM}\", file: victim.zone}}\n")
@@ -73,7 +74,8 @@ class Net:
 def start(name, folder, net, without=()):
     """Start a resolver at the root of `net`.  The peers need port 53.
 
-    rootline-resolver runs without the defences in `without` (the keys of `lab` in its configuration), which needs a fence.
+    rootline-resolver runs without the defences in `without` (the keys of `lab` in its configuration), which needs a
+    fence.
     """
     if name == "rootline":
         weak = ", ".join(f"{defence}: false" for defence in without)
@@ -110,7 +112,8 @@ def play(port, kinds):
     got = client.ask(names, linger=0.3)
     times_s = list(client.times_s)
     again = client.ask(names)
-    victims = client.ask([(name, malice.A) for kind in kinds for name in (f"{kind.name}.{VICTIM}", f"www.{kind.name}.{VICTIM}")])
+    victims = client.ask([(name, malice.A) for kind in kinds
+                          for name in (f"{kind.name}.{VICTIM}", f"www.{kind.name}.{VICTIM}")])
     results = []
     for i, kind in enumerate(kinds):
         after = [classify(answers) for answers in victims[2 * i:2 * i + 2]]

@@ -17,6 +17,7 @@ import dns.query
 import dns.rcode
 import dns.rdatatype
 import dns.rrset
+import jsonschema
 import pytest
 
 import encrypted
@@ -68,6 +69,14 @@ def test_make(tmp_path):
     after = [(folder / f).read_bytes() for f in ("ca.pem", "ca.key", "cert.pem", "key.pem")]
     assert before[:2] == after[:2] and before[2] != after[2] and before[3] != after[3]
     assert not list(folder.glob("*.new"))
+
+
+def test_make_as_json(tmp_path):
+    done = lab.run(lab.ROOTLINE, "certificate", "make", "dns.test", "192.0.2.1", "--directory", tmp_path, "--json")
+    made = json.loads(done.stdout)
+    jsonschema.validate(made, lab.schema("certificate"))
+    assert made["names"] == ["dns.test", "192.0.2.1"]
+    assert all(Path(made[key]).exists() for key in ("ca", "certificate", "key"))
 
 
 def test_make_overwrites_no_other_certificate(tmp_path):

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import dns.message
 import dns.query
+import jsonschema
 import pytest
 
 import internet
@@ -63,6 +64,43 @@ def test_errors_as_json(tmp_path):
     assert done.returncode == 1
     found = json.loads(done.stdout)
     assert found and found[0]["level"] == "error" and found[0]["file"] == str(path)
+
+
+ZONE = "$TTL 60\n@ SOA ns h 1 2 3 4 5\n@ NS ns\nns A 192.0.2.1\n"
+
+
+@pytest.mark.parametrize("words, text, levels, helps", [
+    # both daemons: without a finding, a warning, errors with and without advice, no file, no YAML
+    (["check"], "server: {listen: [127.0.0.1]}\nzones: []\n", [], 0),
+    (["check"], "server: {listen: [127.0.0.1@5300]}\nallow: [127.0.0.0/8]\n", [], 0),
+    (["check"], "server: {listen: [127.0.0.1@5300]}\nallow: [0.0.0.0/0]\n", ["warning"], 0),
+    (["check"], "server: {listen: [127.0.0.1], worker: 2}\nzones: [{zone: a..b, file: x}]\n", ["error", "error"], 1),
+    (["check"], "server: {listen: [127.0.0.1@5300]}\nallow: [all]\nlimits: {querys: 1}\n", ["error", "error"], 1),
+    (["check"], None, ["error"], 0),
+    (["check"], "server: [\n", ["error"], 0),
+    (["check", "--deep"], "server: {listen: [127.0.0.1]}\nzones: [{zone: a.test, file: missing}]\n", ["error"], 0),
+    (["zone", "check", "a.test"], ZONE, [], 0),
+    (["zone", "check", "a.test"], ZONE + "b A 1.2.3\n" * 300, ["error"] * 200, 0),
+    (["zone", "check", "a.test"], ZONE + "$GENERATE 1-2 x$ A 192.0.2\n", ["error"], 1),
+    (["zone", "check", "a.test"], ZONE + "x 2147483648 A 192.0.2.1\n", ["warning"], 0),
+    (["zone", "check", "a.test"], None, ["error"], 0),
+])
+def test_findings_have_the_form_of_the_schema(tmp_path, words, text, levels, helps):
+    path = tmp_path / "file"
+    if text is not None:
+        path.write_text(text)
+    done = lab.run(lab.ROOTLINE, *words, path, "--json")
+    found = json.loads(done.stdout)
+    jsonschema.validate(found, lab.schema("check"))
+    assert done.returncode == ("error" in levels) and done.stderr == "", done.stderr
+    assert [one["level"] for one in found] == levels and sum("help" in one for one in found) == helps, found
+    assert all(one["line"] > 0 or text is None or "--deep" in words for one in found), found
+
+
+def test_all_schemas_of_findings_are_one():
+    of_check = lab.schema("check")["items"]
+    for name in ("reload", "zone-sign"):
+        assert lab.schema(name)["properties"]["findings"]["items"] == of_check
 
 
 @pytest.mark.parametrize("argv, status", [
@@ -340,17 +378,20 @@ def test_keys_of_the_resolver(tmp_path):
 def test_trust_anchors(tmp_path):
     """A file of anchors has its own places; what has no effect is a warning."""
     path, key = tmp_path / "resolver.yaml", tmp_path / "anchors"
-    path.write_text(RESOLVER + "resolver: {trust-anchor: anchors, negative-trust-anchors: [b.test, '.', c.test until 2020-01-01T00:00:00Z]}\n")
+    path.write_text(RESOLVER + "resolver: {trust-anchor: anchors, negative-trust-anchors: "
+                    "[b.test, '.', c.test until 2020-01-01T00:00:00Z]}\n")
     key.write_text("; nothing\n")
     done = lab.run(lab.ROOTLINE, "check", path)
     assert done.returncode == 1 and f"{path}:3:26: error: {key} has no DS or DNSKEY record" in done.stderr, done.stderr
     key.write_text(f"; two\n. DS 1 8 2 {64 * 'A'}\n. DS 1 8 2 ABC\nb.test. A 192.0.2.1\n")
     done = lab.run(lab.ROOTLINE, "check", path)
-    assert done.returncode == 1 and f"{key}:3:1: error: " in done.stderr and f"{key}:4:1: error: " in done.stderr, done.stderr
+    assert done.returncode == 1, done.stderr
+    assert f"{key}:3:1: error: " in done.stderr and f"{key}:4:1: error: " in done.stderr, done.stderr
     key.write_text(f"b.test. DS 1 8 2 {64 * 'A'}\n")
     done = lab.run(lab.ROOTLINE, "check", path)
     assert done.returncode == 0, done.stderr
-    assert f"{path}:3:60: warning: b.test. has a trust anchor too" in done.stderr and done.stderr.count("warning") == 2, done.stderr
+    assert f"{path}:3:60: warning: b.test. has a trust anchor too" in done.stderr, done.stderr
+    assert done.stderr.count("warning") == 2, done.stderr
     assert "3:73: warning: this negative trust anchor has expired" in done.stderr, done.stderr
 
 
@@ -378,13 +419,16 @@ RESOLVER = "server: {listen: [127.0.0.1@5300]}\nallow: [127.0.0.0/8]\n"
     ("resolver: {trust-anchor: nowhere.key}\n", "nowhere.key: there is no such file"),
     ("resolver: {trust-anchor: {file: x}}\n", "3:26: error: expected one value, not a map"),
     (f'resolver: {{trust-anchor: [". DS 1 8 2 {64 * "A"}", "a.test DNSKEY 257 3 15 {43 * "A"}="]}}\n', None),
-    (f'resolver: {{trust-anchor: [". DS 1 8 2 {64 * "A"}", ". A 192.0.2.1"]}}\n', "3:106: error: a trust anchor is a DS or a DNSKEY record"),
+    (f'resolver: {{trust-anchor: [". DS 1 8 2 {64 * "A"}", ". A 192.0.2.1"]}}\n',
+     "3:106: error: a trust anchor is a DS or a DNSKEY record"),
     ('resolver: {trust-anchor: ["; comment"]}\n', "3:27: error: expected a DS or DNSKEY record"),
     ("resolver: {negative-trust-anchors: [a.test, b.test until 2040-01-01T00:00:00Z]}\n", None),
     ("resolver: {negative-trust-anchors: [a..test]}\n", '3:37: error: "a..test" is not a domain name: '),
     ("resolver: {negative-trust-anchors: [a.test, A.test.]}\n", "3:45: error: a.test. is listed twice"),
-    ("resolver: {negative-trust-anchors: [a.test until tomorrow]}\n", '3:37: error: expected a name, or a name and a time'),
-    ("resolver: {negative-trust-anchors: [a.test 2040-01-01T00:00:00Z]}\n", "3:37: error: expected a name, or a name and a time"),
+    ("resolver: {negative-trust-anchors: [a.test until tomorrow]}\n",
+     "3:37: error: expected a name, or a name and a time"),
+    ("resolver: {negative-trust-anchors: [a.test 2040-01-01T00:00:00Z]}\n",
+     "3:37: error: expected a name, or a name and a time"),
 ])
 def test_values(tmp_path, text, found):
     path = write(tmp_path, RESOLVER + text)

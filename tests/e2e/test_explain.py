@@ -163,7 +163,7 @@ def check_cause(tree, kind, words):
     assert words in tree["cause"]["text"], tree["cause"]
 
 
-SCHEMA = json.loads((lab.SOURCE / "docs/schema/explain.json").read_text())
+SCHEMA = lab.schema("explain")
 
 
 @pytest.mark.parametrize("name", GOLDEN)
@@ -304,7 +304,8 @@ def test_the_ledger_of_rejected_replies(class_net, tmp_path):
     assert ledger["not-a-reply"]["count"] == 2
     assert last("wrong-question") == ("two", {"name": asked("two"), "type": "A"}, {"questions": 2})
     other = "otherone" + asked("question")[8:]
-    assert last("wrong-question", 1) == ("question", {"name": asked("question"), "type": "A"}, {"name": other, "type": "A"})
+    assert last("wrong-question", 1) == ("question", {"name": asked("question"), "type": "A"},
+                                         {"name": other, "type": "A"})
     swapped = asked("letters")[:7].swapcase() + asked("letters")[7:]
     assert last("wrong-case") == ("letters", {"name": asked("letters"), "type": "A"}, {"name": swapped, "type": "A"})
     cookie = next(o for o in sent["cookie"].options if o.otype == 10).to_wire()[:8].hex()
@@ -533,7 +534,8 @@ def validator(class_net, tmp_path_factory):
 def test_commands_that_start_prints(class_net, validator, line):
     resolver, l = validator, validator.listeners
     for word, here in (("$build/internet", class_net.folder), ("$address", "127.0.0.1"), ("$port", resolver.port),
-                       ("$build/tls", l.folder), ("dns.class", encrypted.NAME), ("$build", lab.BUILD), ("5853", l.tls), ("5443", l.https)):
+                       ("$build/tls", l.folder), ("dns.class", encrypted.NAME), ("$build", lab.BUILD),
+                       ("5853", l.tls), ("5443", l.https)):
         line = line.replace(word, str(here))
     done = lab.run(*line.split(), env={**os.environ, "ROOTLINE_SOCKET": str(resolver.socket), "LC_ALL": "C.UTF-8"})
     text = done.stdout

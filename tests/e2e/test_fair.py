@@ -103,7 +103,8 @@ class Exempt:
     """A client with an address of its own, which is exempt on loopback and has one query in flight."""
 
     def __init__(self, subject, number):
-        self.way, self.number, self.answers, self.failures = floods.Datagrams(subject, f"127.9.9.{number}"), number, 0, 0
+        self.way, self.number = floods.Datagrams(subject, f"127.9.9.{number}"), number
+        self.answers = self.failures = 0
         self.ask()
 
     def ask(self):

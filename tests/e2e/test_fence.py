@@ -80,7 +80,8 @@ def test_no_start_in_the_namespace_of_process_1(tmp_path):
     assert "this is the network namespace of process 1" in seen["log"]
 
 
-@pytest.mark.parametrize("scenario", ["route", "route-of-a-strong-one", "notice", "many-notices", "source", "one-port", "udp-size",
-                                      "validation-work", "ttl", "signatures", "clock-outside"])
+@pytest.mark.parametrize("scenario", [
+    "route", "route-of-a-strong-one", "notice", "many-notices", "source", "one-port", "udp-size",
+    "validation-work", "ttl", "signatures", "clock-outside"])
 def test_weak_resolver(tmp_path, scenario):
     run_inside("weak_inside.py", tmp_path, scenario)

@@ -19,8 +19,9 @@ def command(*args, timeout=120):
 
 
 def need_spaces():
-    if subprocess.run(["unshare", "--mount", "--pid", "--net", "--fork", "true"] if os.geteuid() == 0 else
-                      ["unshare", "--user", "--mount", "--pid", "--net", "--fork", "true"], capture_output=True).returncode:
+    user = [] if os.geteuid() == 0 else ["--user"]
+    spaces = ["unshare", *user, "--mount", "--pid", "--net", "--fork", "true"]
+    if subprocess.run(spaces, capture_output=True).returncode:
         pytest.skip("no namespaces may be made here")
 
 
@@ -190,8 +191,8 @@ def test_links_delay_and_lose(laboratory):
 def test_host_hears_its_own_wire_only(laboratory, tmp_path):
     """bob and the off-path attacker hear nothing of alice's query; the on-path attacker hears it."""
     hosts = ("bob", "attacker", "onpath")
-    captures = {host: subprocess.Popen([lab.ROOTLINE, "lab", "capture", "--name", "tests", host], stdout=subprocess.PIPE,
-                                       text=True) for host in hosts}
+    captures = {host: subprocess.Popen([lab.ROOTLINE, "lab", "capture", "--name", "tests", host],
+                                       stdout=subprocess.PIPE, text=True) for host in hosts}
     time.sleep(1)
     laboratory.shell("alice", "dig", "wire.shop.com")
     time.sleep(1)

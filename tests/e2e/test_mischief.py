@@ -1,4 +1,5 @@
-"""The server `mischief`: each kind once to rootline-resolver, and what the server itself sends; tools/mischief asks the peers too."""
+"""The server `mischief`: each kind once to rootline-resolver, and what the server itself sends; tools/mischief asks
+the peers too."""
 import json
 import os
 import random
@@ -90,7 +91,8 @@ def direct(tmp_path_factory):
 
 
 def query_of(kind, label="wWw"):
-    return dns.message.make_query(f"{label}.{kind}.{mischief.ZONE}", "A", use_edns=0, options=[dns.edns.GenericOption(10, b"client12")])
+    cookie = dns.edns.GenericOption(10, b"client12")
+    return dns.message.make_query(f"{label}.{kind}.{mischief.ZONE}", "A", use_edns=0, options=[cookie])
 
 
 def ask(server, data, host="127.0.0.1", count=1, linger_s=0.0):
@@ -209,7 +211,8 @@ def test_all_kinds_and_types_and_garbage(direct, kinds):
         for kind in kinds:
             for label in ("www", "good", "ns1", "x." * 50 + "y"):
                 for rdtype in chance.sample(types, 3):
-                    query = dns.message.make_query(f"{label}.{kind}.{mischief.ZONE}", rdtype, use_edns=chance.choice((-1, 0)))
+                    query = dns.message.make_query(f"{label}.{kind}.{mischief.ZONE}", rdtype,
+                                                   use_edns=chance.choice((-1, 0)))
                     wire = bytearray(query.to_wire())
                     if chance.random() < 0.3:
                         wire[chance.randrange(len(wire))] = chance.randrange(256)

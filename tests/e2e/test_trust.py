@@ -27,8 +27,7 @@ ZONES = {
              "hidden A 192.0.2.1\nx.ent A 192.0.2.1\n", []),
     ".": ("com NS ns.com\nns.com A 127.0.0.1\n", []),
 }
-SCHEMAS = {name: json.loads((lab.SOURCE / f"docs/schema/{name}.json").read_text())
-           for name in ("explain", "cache-show")}
+SCHEMAS = {name: lab.schema(name) for name in ("explain", "cache-show")}
 
 
 class Signer:

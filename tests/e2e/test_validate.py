@@ -179,7 +179,8 @@ def test_delv_validates(served):
 
     # delv has no trust anchor for the second zone of a chain that leads into another zone; for the type NSEC it
     # accepts no CNAME
-    settled = [(q, r) for q, r in settled if q.rdtype != "NSEC" or not any(rr.rdtype == dns.rdatatype.CNAME for rr in r.answer)]
+    settled = [(q, r) for q, r in settled
+               if q.rdtype != "NSEC" or not any(rr.rdtype == dns.rdatatype.CNAME for rr in r.answer)]
     asked = [(q, r) for q, r in settled if len({z for z in zones for rr in r.answer if rr.name.is_subdomain(
         dns.name.from_text(z)) and z != "."}) <= 1][::max(1, len(settled) // 150)]
     with ThreadPoolExecutor(2) as pool:

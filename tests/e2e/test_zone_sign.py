@@ -1,4 +1,5 @@
-"""rootline zone sign: its zones are verified by ldns, BIND, Knot and rootline zone check, and validated by delv and drill from rootline-authd."""
+"""rootline zone sign: its zones are verified by ldns, BIND, Knot and rootline zone check, and validated by delv and
+drill from rootline-authd."""
 import itertools
 import json
 import os
@@ -6,6 +7,7 @@ import re
 import stat
 
 import dns.zone
+import jsonschema
 import pytest
 
 import lab
@@ -46,7 +48,8 @@ def must_sign(folder, *options, **kw):
     done = sign(folder, "--json", *options, **kw)
     assert done.returncode == 0, done.stdout + done.stderr
     result = json.loads(done.stdout)
-    assert done.stderr == "" and not [f for f in result["findings"] if f["level"] == "error"]
+    jsonschema.validate(result, lab.schema("zone-sign"))
+    assert "zone" in result and done.stderr == "" and not [f for f in result["findings"] if f["level"] == "error"]
     return result
 
 
@@ -56,12 +59,15 @@ def folder(tmp_path):
     return tmp_path
 
 
+OF_DNSSEC = ("RRSIG", "NSEC", "NSEC3", "NSEC3PARAM", "DNSKEY", "ZONEMD", "CDS", "CDNSKEY")
+
+
 def records(path, origin="a.test."):
     """The records of a file without those of DNSSEC, as dnspython reads them: {(name, type): (ttl, rdata)}."""
     zone = dns.zone.from_file(str(path), origin, relativize=False)
     return {(name.to_text().lower(), rdataset.rdtype): (rdataset.ttl, sorted(r.to_digestable() for r in rdataset))
             for name, node in zone.items() for rdataset in node
-            if dns.rdatatype.to_text(rdataset.rdtype) not in ("RRSIG", "NSEC", "NSEC3", "NSEC3PARAM", "DNSKEY", "ZONEMD", "CDS", "CDNSKEY")}
+            if dns.rdatatype.to_text(rdataset.rdtype) not in OF_DNSSEC}
 
 
 def verify(folder, name="zone.signed", origin="a.test.", at=None, is_csk=True, zonemd=False, knot=True, ldns=True):
@@ -72,7 +78,8 @@ def verify(folder, name="zone.signed", origin="a.test.", at=None, is_csk=True, z
     assert done.returncode == 0 and "warning" not in done.stdout, done.stdout + done.stderr
     stamp = [] if not at else [re.sub(r"\D", "", at)]
     if ldns:
-        done = lab.run("ldns-verify-zone", "-V", "1", *(["-t", *stamp] if stamp else []), *(["-Z", "-Z"] if zonemd else []), path)
+        options = (["-t", *stamp] if stamp else []) + (["-Z", "-Z"] if zonemd else [])
+        done = lab.run("ldns-verify-zone", "-V", "1", *options, path)
     assert done.returncode == 0, done.stdout + done.stderr
     if not at:
         done = lab.run("dnssec-verify", "-q", *(["-z"] if is_csk else []), "-o", origin, path)
@@ -81,10 +88,11 @@ def verify(folder, name="zone.signed", origin="a.test.", at=None, is_csk=True, z
         assert done.returncode == 0, done.stdout + done.stderr
 
 
-@pytest.mark.parametrize("denial, algorithm, split", [(d, a, s) for d, a, s in itertools.product(DENIALS, ALGORITHMS, (False, True))])
+@pytest.mark.parametrize("denial, algorithm, split", itertools.product(DENIALS, ALGORITHMS, (False, True)))
 def test_verifiers_accept(folder, denial, algorithm, split):
     lab.need("ldns-verify-zone", "dnssec-verify", "kzonecheck")
-    result = must_sign(folder, *DENIALS[denial], "--algorithm", algorithm, *(["--split"] if split else []), "--zonemd", "--cds")
+    keys = ["--algorithm", algorithm, *(["--split"] if split else [])]
+    result = must_sign(folder, *DENIALS[denial], *keys, "--zonemd", "--cds")
     assert [key["algorithm"] for key in result["keys"]] == [ALGORITHMS[algorithm]] * (1 + split)
     assert sorted(key["role"] for key in result["keys"]) == (["KSK", "ZSK"] if split else ["CSK"])
     assert result["denial"] == denial and result["serial"] == 7 and result["zonemd"]
@@ -182,25 +190,32 @@ def test_ttls(folder):
 def test_delv_and_drill_validate(folder, denial):
     lab.need("delv", "drill")
     result = must_sign(folder, *DENIALS[denial], "--split")
-    key = next(line for line in signing.read_keys(folder / "zone.signed") if "\t257 " in line).split("\t")[4].split(";")[0].split()
-    (folder / "anchor").write_text(f'trust-anchors {{ "a.test" static-key {" ".join(key[:3])} "{"".join(key[3:])}"; }};\n')
+    key = next(line for line in signing.read_keys(folder / "zone.signed") if "\t257 " in line)
+    key = key.split("\t")[4].split(";")[0].split()
+    anchor = f'"a.test" static-key {" ".join(key[:3])} "{"".join(key[3:])}"'
+    (folder / "anchor").write_text(f"trust-anchors {{ {anchor}; }};\n")
     (folder / "ds").write_text(result["ds"][0] + "\n")
     place = folder / "authd"
     place.mkdir()
     authd = lab.Authd(place, {"a.test.": folder / "zone.signed"})
     try:
-        for name, rdtype, answer in (("www", "A", "192.0.2.22"), ("www", "TXT", '"x"'), ("x.w", "MX", "mail.example"), ("@", "DNSKEY", "257"),
-                                     ("www", "MX", "ncache nxrrset"), ("nothing", "A", "ncache nxdomain"), ("ent", "A", "ncache nxrrset"),
-                                     ("x.w", "A", "ncache nxrrset"), ("safe", "DS", "1 13 2 0c72"), ("sub", "DS", "ncache nxrrset"),
+        for name, rdtype, answer in (("www", "A", "192.0.2.22"), ("www", "TXT", '"x"'), ("x.w", "MX", "mail.example"),
+                                     ("@", "DNSKEY", "257"), ("www", "MX", "ncache nxrrset"),
+                                     ("nothing", "A", "ncache nxdomain"), ("ent", "A", "ncache nxrrset"),
+                                     ("x.w", "A", "ncache nxrrset"), ("safe", "DS", "1 13 2 0c72"),
+                                     ("sub", "DS", "ncache nxrrset"),
                                      ("below.d", "A", "DNAME")):
             name = "a.test" if name == "@" else f"{name}.a.test"
-            done = lab.run("delv", "@127.0.0.1", "-p", authd.port, "-a", folder / "anchor", "+root=a.test", name, rdtype)
+            done = lab.run("delv", "@127.0.0.1", "-p", authd.port, "-a", folder / "anchor", "+root=a.test", name,
+                           rdtype)
             text = (done.stdout + done.stderr).lower()
             # the proof may rest on a span in which unsigned delegations hide (RFC 5155 12.2)
-            may_be_insecure = denial == "opt-out" and (answer.startswith("ncache") or name.startswith("x.w")) and "unsigned answer" in text
+            may_be_insecure = (denial == "opt-out" and (answer.startswith("ncache") or name.startswith("x.w"))
+                               and "unsigned answer" in text)
             assert "fully validated" in text or may_be_insecure, f"{name} {rdtype}: {text}"
             assert answer.lower() in text or answer == "DNAME", f"{name} {rdtype}: {text}"
-        done = lab.run("drill", "-p", authd.port, "-D", "-k", folder / "ds", "-S", "www.a.test", "@127.0.0.1", cwd=folder)
+        done = lab.run("drill", "-p", authd.port, "-D", "-k", folder / "ds", "-S", "www.a.test", "@127.0.0.1",
+                       cwd=folder)
         assert "Chase successful" in done.stdout, done.stdout
     finally:
         authd.stop()
@@ -247,11 +262,13 @@ def test_bind_takes_our_keys_and_we_take_those_of_bind_and_ldns(folder, algorith
     for kind in ("ours", "bind", "ldns"):
         (folder / kind).mkdir()
     ours = must_sign(folder, "--algorithm", algorithm, "--keys", "ours", "--split")
-    done = lab.run("dnssec-signzone", "-S", "-K", folder / "ours", "-o", "a.test", "-f", folder / "by-bind", folder / "zone")
+    done = lab.run("dnssec-signzone", "-S", "-K", folder / "ours", "-o", "a.test", "-f", folder / "by-bind",
+                   folder / "zone", cwd=folder)
     assert done.returncode == 0, done.stderr
     verify(folder, "by-bind", is_csk=False, knot=False)
     assert set(signing.read_keys(folder / "by-bind")) == set(signing.read_keys(folder / "zone.signed"))
-    done = lab.run("ldns-signzone", "-o", "a.test", "-f", "by-ldns", "zone", *[key["file"] for key in ours["keys"]], cwd=folder)
+    done = lab.run("ldns-signzone", "-o", "a.test", "-f", "by-ldns", "zone", *[key["file"] for key in ours["keys"]],
+                   cwd=folder)
     assert done.returncode == 0, done.stderr
     verify(folder, "by-ldns", is_csk=False, knot=False)
     size = ["-b", "1024"] if algorithm == "RSASHA256" else []
@@ -316,11 +333,15 @@ def expect(folder, fault, *options, **kw):
     """One error with its place on stderr, exit 1, no output; with --json the same among the findings."""
     files = set(os.listdir(folder))
     done = sign(folder, *options, **kw)
-    assert done.returncode == 1 and done.stdout == "" and len(re.findall("error: ", done.stderr)) == 1, done.stdout + done.stderr
+    assert done.returncode == 1 and done.stdout == "", done.stdout
+    assert len(re.findall("error: ", done.stderr)) == 1, done.stderr
     assert re.search(fault, done.stderr), done.stderr
     assert set(os.listdir(folder)) == files
     done = sign(folder, "--json", *options, **kw)
-    assert done.returncode == 1 and done.stderr == "" and re.search(fault.split("error: ")[1], json.loads(done.stdout)["findings"][-1]["message"])
+    assert done.returncode == 1 and done.stderr == "", done.stderr
+    result = json.loads(done.stdout)
+    jsonschema.validate(result, lab.schema("zone-sign"))
+    assert result.keys() == {"findings"} and re.search(fault.split("error: ")[1], result["findings"][-1]["message"])
 
 
 def test_faults_in_the_zone(folder):
@@ -335,7 +356,9 @@ def test_faults_in_the_zone(folder):
     (folder / "zone").write_text("")
     assert "the zone has no SOA" in sign(folder).stderr
     expect(folder, "absent: error: there is no such file", source="absent")
-    (folder / "zone").write_text(ZONE + "@ DNSKEY 256 3 8 AwEAAcw5QLr0IjC0wKbGoBPQv4qmeqHy9mvL5qGQTuaG5TSrNqEAR6b/qvxDx6my4JmEmjUPA1JeEI9YfTUieMr2UZflu7aIbZFLw0vqiYrywCGr\n")
+    (folder / "zone").write_text(
+        ZONE + "@ DNSKEY 256 3 8 AwEAAcw5QLr0IjC0wKbGoBPQv4qmeqHy9mvL5qGQTuaG5TSrNqEAR6b/qvxDx6my4JmEmjUPA1JeEI9Y"
+        "fTUieMr2UZflu7aIbZFLw0vqiYrywCGr\n")
     must_sign_error = sign(folder).stderr
     assert re.search(r"DNSKEY \d+ of algorithm 8, but no key of this algorithm", must_sign_error)
 
@@ -354,15 +377,19 @@ def test_faults_of_keys(folder):
                           (text.replace("Algorithm: 13", "Algorithm: 14"), "algorithm 14 cannot sign"),
                           (text.replace("Algorithm", "algorithm"), 'no field "Algorithm"'),
                           (re.sub("PrivateKey: .*", "PrivateKey: AAAA", text), "no private key of algorithm 13"),
-                          (re.sub("PrivateKey: .*", "PrivateKey: " + "A" * 43 + "=", text), "no private key of algorithm 13"),
-                          (re.sub("PrivateKey: .*", "PrivateKey: ????" + "A" * 39 + "=", text), "no private key of algorithm 13"),
+                          (re.sub("PrivateKey: .*", "PrivateKey: " + "A" * 43 + "=", text),
+                           "no private key of algorithm 13"),
+                          (re.sub("PrivateKey: .*", "PrivateKey: ????" + "A" * 39 + "=", text),
+                           "no private key of algorithm 13"),
                           (text.replace("PrivateKey", "PublicKey"), "missing or no private key"),
                           (foreign, "not the private key of the DNSKEY"), (text + "\0", "does not begin with")):
         private.write_text(change)
         expect(folder, rf"{re.escape(private.name)}: error: .*{fault}")
     private.write_text(text)
-    for change, fault in (("", "does not have a DNSKEY"), (line.replace("a.test.", "b.test."), "does not have a DNSKEY"),
-                          (line.replace(" 3 13 ", " 3 13 !"), "base64|DNSKEY"), (line.replace(" 256 ", " 0 "), r"not a zone key"),
+    for change, fault in (("", "does not have a DNSKEY"),
+                          (line.replace("a.test.", "b.test."), "does not have a DNSKEY"),
+                          (line.replace(" 3 13 ", " 3 13 !"), "base64|DNSKEY"),
+                          (line.replace(" 256 ", " 0 "), r"not a zone key"),
                           (line.replace(" 256 ", " 258 "), "algorithm and tag in the name")):
         record.write_text(change)
         expect(folder, rf"{re.escape(key.name)}\.(key|private): error: .*({fault})")
@@ -385,7 +412,8 @@ def test_faults_of_keys(folder):
         expect(folder, r"\.private: error: .*no private key of algorithm 8", "--keys", kind)
 
 
-@pytest.mark.skipif(os.geteuid() == 0 and not os.path.exists("/usr/bin/setpriv"), reason="root may read and write everything")
+@pytest.mark.skipif(os.geteuid() == 0 and not os.path.exists("/usr/bin/setpriv"),
+                    reason="root may read and write everything")
 def test_permissions(folder):
     must_sign(folder)
     (folder / "zone.signed").unlink()
@@ -401,7 +429,8 @@ def test_permissions(folder):
     (folder / "empty").mkdir()
     (folder / "empty").chmod(0o555)
     done = lab.run(*drop, lab.ROOTLINE, "zone", "sign", "a.test", "zone", "--keys", "empty", cwd=folder)
-    assert done.returncode == 1 and re.search(r"empty/Ka\.test\.\+013\+\d+\.private: error: Permission denied", done.stderr), done.stderr
+    assert done.returncode == 1, done.stderr
+    assert re.search(r"empty/Ka\.test\.\+013\+\d+\.private: error: Permission denied", done.stderr), done.stderr
 
 
 def test_outputs(folder):

@@ -205,7 +205,8 @@ def source():
 
 
 def one_port():
-    """Many queries in flight share the port: each gets its reply, in any order, and guesses of the ID are tried on all."""
+    """Many queries in flight share the port: each gets its reply, in any order, and guesses of the ID are tried on
+    all."""
     waiting, replies = [], []
 
     def hold(wire, client):

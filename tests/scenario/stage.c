@@ -68,6 +68,10 @@ void stage_settle(struct stage *s)
     if (s->disk)
         store->announce(store, 0, true);
     store->settle(store);
+    while (!s->keeps_paused && res_serve_is_paused(s->serve)) {
+        res_serve_come_back(s->serve);
+        store->settle(store);
+    }
 }
 
 /* ---- queries to servers ---- */

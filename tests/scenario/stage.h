@@ -30,8 +30,9 @@ struct stage {
     struct out_ask *pending[STAGE_PENDING_MAX]; /* queries to servers, the oldest first */
     uint64_t deadline_ms[STAGE_PENDING_MAX];
     size_t pending_cnt;
-    bool is_tcp;    /* clients use TCP from now on */
-    bool has_no_v6; /* there is no route to IPv6 servers */
+    bool is_tcp;       /* clients use TCP from now on */
+    bool has_no_v6;    /* there is no route to IPv6 servers */
+    bool keeps_paused; /* the test lets paused tasks go on: res_serve_come_back */
     void (*asked)(struct stage *stage,
                   /* Called for each query to a server, unless NULL. */
                   const struct out_ask *ask);

@@ -4,9 +4,10 @@
 A file includes only files of its own folder and of folders below; there are no include cycles; only the files listed
 here include a third-party header; a public name begins with its file's stem (read from the libraries in BUILD, if
 given); the name of a static function occurs in one file only, so that gdb and perf name one function (read from the
-sources, and with BUILD from the object files too); lines of C have at most 100 columns; results of OpenSSL and nghttp2
-are used.
+sources, and with BUILD from the object files too); lines of C have at most 100 columns, those of Python 120; results of
+OpenSSL and nghttp2 are used.
 """
+import os
 import re
 import subprocess
 import sys
@@ -33,7 +34,9 @@ DOORS = {
 }
 INCLUDE = re.compile(r'^\s*#\s*include\s+([<"])([^>"]+)[>"]', re.M)
 TITLE = re.compile(r"^/\* (\S+) \| \S")
-COLUMNS_MAX = 100
+COLUMNS_MAX = {"C": 100, "Python": 120}
+# Not of the source tree: what builds and tests leave in it.
+LEFT_OUT = ("build", ".git", "__pycache__")
 # Includes that the order of folders would allow: the two daemons are independent.
 FORBIDDEN = [("resolver", "authd")]
 # The definition of a static function.
@@ -141,14 +144,36 @@ def shared_statics(sources, build):
     yield from ((function, found) for function, found in sorted(files.items()) if len(found) > 1)
 
 
+def python_files(root):
+    """Yield the Python files of the tree; commands have no ending, but their first line names the interpreter."""
+    for place, folders, names in os.walk(root):
+        folders[:] = sorted(f for f in folders if f not in LEFT_OUT)
+        for name in sorted(names):
+            path = Path(place, name)
+            if path.suffix == ".py":
+                yield path
+            elif not path.suffix and path.is_file():
+                with path.open("rb") as f:
+                    if re.match(rb"#!.*\bpython3?\b", f.readline(200)):
+                        yield path
+
+
+def long_lines(path, columns_max):
+    """Yield the number of each line with more columns."""
+    for number, line in enumerate(path.read_text().splitlines(), 1):
+        if len(line) > columns_max:
+            yield number
+
+
 def main(root, build):
     faults = []
     files = sorted(p for f in FOLDERS for p in (root / f).glob("**/*.[ch]"))
     order, includes = folder_order(root), {}
-    for path in sorted(files + list((root / "tests").glob("**/*.[ch]"))):
-        for number, line in enumerate(path.read_text().splitlines(), 1):
-            if len(line) > COLUMNS_MAX:
-                faults.append(f"{path.relative_to(root)}:{number}: longer than {COLUMNS_MAX} columns")
+    for language, paths in (("C", sorted(files + list((root / "tests").glob("**/*.[ch]")))),
+                            ("Python", python_files(root))):
+        for path in paths:
+            faults += [f"{path.relative_to(root)}:{number}: longer than {COLUMNS_MAX[language]} columns"
+                       for number in long_lines(path, COLUMNS_MAX[language])]
     for library, stem, name in public_names(build) if build else ():
         if not name.startswith((stem, "__")):
             faults.append(f"{library}: {name} of {stem}.c does not begin with {stem}")

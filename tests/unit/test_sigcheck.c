@@ -92,7 +92,7 @@ static void good_signatures_are_secure(void **state)
         assert_int_equal(c.found.tag, key.tag);
         assert_int_equal(c.found.algorithm, algorithms[i]);
         assert_false(c.found.is_wildcard);
-        assert_int_equal(c.work.verifications_left, RULES_VERIFICATIONS - 1);
+        assert_int_equal(c.work.verified, 1);
         c.rules.accepts_sha1 = false;
         check(&c, s, keys);
         assert_int_equal(c.verdict.reason, algorithms[i] <= DNSKEY_RSASHA1_NSEC3
@@ -360,6 +360,37 @@ static void work_is_bounded(void **state)
     keyset_free(&keys);
 }
 
+/* What takes longer counts for more: P-384, and salts that make SHA-1 hash more blocks. */
+static void work_has_prices(void **state)
+{
+    static const struct {
+        uint8_t salt_len;
+        uint16_t price;
+    } salts[] = {{0, 1}, {35, 1}, {36, 2}, {99, 2}, {100, 3}, {255, 5}};
+    struct rules_work work = rules_work_defaults();
+    (void)state;
+    assert_true(rules_spend_verification(&work, DNSKEY_ECDSAP256));
+    assert_true(rules_spend_verification(&work, DNSKEY_RSASHA256));
+    assert_int_equal(work.verifications_left, RULES_VERIFICATIONS - 2);
+    assert_true(rules_spend_verification(&work, DNSKEY_ECDSAP384));
+    assert_int_equal(work.verifications_left, RULES_VERIFICATIONS - 4);
+    assert_int_equal(work.verified, 3);
+    assert_int_equal(work.verified_time, 2 + RULES_SLICE);
+    work.verifications_left = 1;
+    assert_false(rules_spend_verification(&work, DNSKEY_ECDSAP384));
+    assert_true(rules_spend_verification(&work, DNSKEY_ECDSAP256));
+    assert_int_equal(work.verified, 4);
+    for (size_t i = 0; i < ARRAY_LEN(salts); i++) {
+        work = rules_work_defaults();
+        assert_true(rules_spend_hash(&work, salts[i].salt_len));
+        assert_int_equal(RULES_HASHES - work.hashes_left, salts[i].price);
+        assert_int_equal(work.hashed, 1);
+    }
+    work.hashes_left = 4;
+    assert_false(rules_spend_hash(&work, 255));
+    assert_int_equal(work.hashes_left, 4);
+}
+
 /* Write rdata that differs from the zone key and has its tag: number `n` of many. */
 static void make_twin(struct signed_key *twin, unsigned n)
 {
@@ -597,6 +628,7 @@ int main(void)
         cmocka_unit_test(too_many_keys_are_no_key_set),
         cmocka_unit_test(every_reason_has_a_row),
         cmocka_unit_test(signatures_are_remembered),
+        cmocka_unit_test(work_has_prices),
     };
     return cmocka_run_group_tests(tests, start, stop);
 }

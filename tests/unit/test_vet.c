@@ -2,6 +2,7 @@
 #include "tests/unit/world.h"
 
 #include "dns/ds.h"
+#include "resolver/cache/cache_denial.h"
 #include "resolver/iterate/wording.h"
 #include "tests/unit/signed.h"
 
@@ -9,6 +10,8 @@
  * without a delegation of their own server: near.test. (secure) and bare.test. (without DS) on
  * the server of test. */
 enum { FLOOD = 200 }; /* records of an attack */
+
+#define AFTER_BUILD_MS INT64_C(4000000000000) /* in the year 2096 */
 
 enum zone { ROOT_ZONE, TEST_ZONE, SIGNED_ZONE, NEAR_ZONE, ZONES };
 
@@ -82,8 +85,11 @@ static void print_ds(enum zone zone, char *out, size_t size)
     memcpy(octets + len, key->rdata, key->rdata_len);
     assert_int_equal(EVP_Digest(octets, len + key->rdata_len, digest, NULL, EVP_sha256(), NULL),
                      1);
-    size_t at = (size_t)snprintf(out, size, "%s 3600 DS %u %u 2 ", zone_names[zone], key->tag,
-                                 key->algorithm);
+    bool is_signed_zone = zone == SIGNED_ZONE;
+    size_t at =
+        (size_t)snprintf(out, size, "%s 3600 DS %u %u %u ", zone_names[zone], key->tag,
+                         is_signed_zone && has_fault("ds-algorithm") ? 250 : key->algorithm,
+                         is_signed_zone && has_fault("ds-digest") ? 250 : 2);
     for (size_t i = 0; i < sizeof(digest); i++)
         at += (size_t)snprintf(out + at, size - at, "%02x", digest[i]);
 }
@@ -162,12 +168,12 @@ static void add_padding(enum zone zone)
     }
 }
 
-/* Many NSEC3 records of a zone with many iterations (CVE-2023-50868). */
-static void add_costly_hashes(enum zone zone)
+/* NSEC3 records of a zone with many iterations (CVE-2023-50868). */
+static void add_costly_hashes(enum zone zone, unsigned cnt)
 {
     char text[300];
 
-    for (unsigned i = 0; i < 8; i++) {
+    for (unsigned i = 0; i < cnt; i++) {
         snprintf(text, sizeof(text),
                  "%032u.%s 300 NSEC3 1 0 2500 aabb 0123456789abcdefghijklmnopqrstuv A RRSIG", i,
                  zone_names[zone]);
@@ -182,8 +188,8 @@ static void deny(enum zone zone, const char *nsec)
     add_soa(zone);
     if (has_fault("padded"))
         add_padding(zone);
-    if (has_fault("costly-hashes")) {
-        add_costly_hashes(zone);
+    if (has_fault("costly-hashes") || has_fault("costly-hash")) {
+        add_costly_hashes(zone, has_fault("costly-hash") ? 1 : 8);
         return;
     }
     if (!has_fault("no-proof"))
@@ -366,8 +372,8 @@ static void finish(void)
     arena_fini(&arena);
 }
 
-/* Query with flags, and DO, and let the servers reply. */
-static void query(const char *name, uint16_t type, uint16_t flags)
+/* Query with flags, and DO, and let the servers reply as this function says. */
+static void query_with(servers reply_as, const char *name, uint16_t type, uint16_t flags)
 {
     uint8_t wire[QUERY_MAX], dname[DNAME_MAX];
     struct query q = {.id = 1,
@@ -378,7 +384,12 @@ static void query(const char *name, uint16_t type, uint16_t flags)
                       .is_do = true,
                       .udp_size = 4096};
     stage_ask(&stage, wire, query_write(&q, wire), NULL);
-    run(signed_world);
+    run(reply_as);
+}
+
+static void query(const char *name, uint16_t type, uint16_t flags)
+{
+    query_with(signed_world, name, type, flags);
 }
 
 static bool is_ad(void)
@@ -478,6 +489,58 @@ static void test_hidden_cuts(void **state)
     start("unsigned");
     open_sealed();
     expect_bogus("www.near.test.", "no signature");
+    finish();
+}
+
+static bool silent(const char *server, const char *name, uint16_t type)
+{
+    (void)server;
+    (void)name;
+    (void)type;
+    return false;
+}
+
+/* An answer tells why it could not be validated: from the servers, the cache, the answer cache,
+ * and stale. */
+static void test_why_insecure(void **state)
+{
+    static const struct {
+        const char *fault, *name;
+        uint16_t type;
+        unsigned rcode;
+        const char *why;
+    } rows[] = {
+        {"ds-algorithm", "www.signed.test.", RRTYPE_A, RRTYPE_RCODE_NOERROR,
+         "no DS has a supported alg"},
+        {"ds-algorithm", "www.signed.test.", RRTYPE_TXT, RRTYPE_RCODE_NOERROR,
+         "no DS has a supported alg"},
+        {"ds-digest", "www.signed.test.", RRTYPE_A, RRTYPE_RCODE_NOERROR,
+         "no DS has a supported digest"},
+        {"costly-hash", "an.test.", RRTYPE_A, RRTYPE_RCODE_NXDOMAIN, "too many iterations"},
+        {"costly-hash", "www.bare.test.", RRTYPE_A, RRTYPE_RCODE_NOERROR,
+         "too many iterations"}};
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        start(rows[i].fault);
+        open_sealed();
+        for (int round = 0; round < 8; round++) {
+            query(rows[i].name, rows[i].type, 0);
+            if (rcode() != rows[i].rcode || is_ad() || !explains(rows[i].why))
+                fail_msg("%s, round %d: RCODE %u, %s", rows[i].name, round, rcode(),
+                         ede_text());
+        }
+        assert_true(stage.engine->counts.answer_cache > 2);
+        now_advance(4000000);
+        query_with(silent, rows[i].name, rows[i].type, 0);
+        if (rcode() != rows[i].rcode || !explains("it expired") || !explains(rows[i].why))
+            fail_msg("%s, stale: RCODE %u, %s", rows[i].name, rcode(), ede_text());
+        finish();
+    }
+    start(""); /* a zone without a DS needs no explanation */
+    open_sealed();
+    expect_insecure("www.plain.test.");
+    assert_string_equal(ede_text(), "");
     finish();
 }
 
@@ -717,6 +780,45 @@ static void test_negative_anchor_and_island(void **state)
     finish();
 }
 
+static void add_local(const char *text)
+{
+    assert_int_equal(rrline_read(text, strlen(text), root, 3600, &rr), ERR_OK);
+    struct local_record record = {rr.owner, rr.rdata, rr.type, (uint16_t)rr.rdata_len, rr.ttl};
+    assert_int_equal(local_add(&stage.policy->local, &record, &stage.policy->arena, NULL),
+                     ERR_OK);
+}
+
+/* A negative trust anchor is no reason for what local data answer. */
+static void test_negative_anchor_and_local_data(void **state)
+{
+    static const struct {
+        const char *name;
+        bool is_local;
+    } rows[] = {
+        {"own.signed.test.", true},  {"x.tree.signed.test.", true},
+        {"www.signed.test.", false}, {"leads.signed.test.", false},   /* to www.signed.test. */
+        {"leads.elsewhere.", false}, {"inwards.signed.test.", true}}; /* to a local name */
+
+    (void)state;
+    start("");
+    assert_int_equal(nta_add(&stage.policy->ntas, "signed.test", NULL), ERR_OK);
+    add_local("own.signed.test. A " GOOD);
+    add_local("tree.signed.test. DNAME local.");
+    add_local("x.local. A " GOOD);
+    add_local("leads.signed.test. CNAME www.signed.test.");
+    add_local("leads.elsewhere. CNAME www.signed.test.");
+    add_local("inwards.signed.test. CNAME own.signed.test.");
+    open_sealed();
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        expect_insecure(rows[i].name);
+        if ((ede_code() == EDNS_EDE_NEGATIVE_ANCHOR) == rows[i].is_local)
+            fail_msg("%s: EDE %d, %s", rows[i].name, ede_code(), ede_text());
+    }
+    query("own.signed.test.", RRTYPE_TXT, 0);
+    assert_int_equal(ede_code(), -1);
+    finish();
+}
+
 /* A stub zone that the public tree does not have; one that it has, and signed. */
 static void test_configured_zones(void **state)
 {
@@ -775,6 +877,60 @@ static void test_wrong_clock(void **state)
     finish();
 }
 
+/* What was validated with a wrong clock is validated again when it is right. */
+static void test_corrected_clock(void **state)
+{
+    (void)state;
+    start("expired");
+    open_sealed();
+    stage.engine->oldest_ms = now_wall_ms() + 60000;
+    res_serve_adopt(stage.serve, stage.policy);
+    for (int i = 0; i < 5; i++)
+        expect_insecure("www.signed.test.");
+    now_advance(60000);
+    res_serve_adopt(stage.serve, stage.policy);
+    assert_false(engine_is_clock_wrong(stage.engine));
+    expect_bogus("www.signed.test.", "expired on");
+    finish();
+}
+
+/* The cache knows what two earlier boots agree on: a third that shows an earlier time is wrong,
+ * and says so until its first hour is over.  One boot alone is not believed. */
+static void test_clock_before_the_cache(void **state)
+{
+    (void)state;
+    start("expired");
+    now_freeze(AFTER_BUILD_MS);
+    open_sealed();
+    struct engine *engine = stage.engine;
+    struct cache_store *store = engine->cache.store;
+    engine_learn_clock(engine, "third");
+    assert_false(engine_is_clock_wrong(engine));
+    cache_clock_put(store, "first", AFTER_BUILD_MS + 86400000);
+    engine_learn_clock(engine, "third");
+    assert_false(engine_is_clock_wrong(engine));
+    cache_clock_put(store, "second", AFTER_BUILD_MS + 7200000);
+    engine_learn_clock(engine, "third");
+    assert_int_equal(engine->oldest_ms, AFTER_BUILD_MS + 7200000);
+    res_serve_adopt(stage.serve, stage.policy);
+    expect_insecure("www.signed.test.");
+    assert_true(explains("clock of this resolver is wrong"));
+    engine_note_clock(engine); /* not yet */
+    engine_learn_clock(engine, "fourth");
+    assert_int_equal(engine->oldest_ms, AFTER_BUILD_MS + 7200000);
+    now_advance(3600000);
+    engine_note_clock(engine);
+    engine_learn_clock(engine,
+                       "fifth"); /* the fourth has an earlier time, and is one of three */
+    assert_int_equal(engine->oldest_ms, AFTER_BUILD_MS + 7200000);
+    res_serve_adopt(stage.serve, stage.policy);
+    expect_bogus("www.signed.test.", "expired on");
+    now_freeze(AFTER_BUILD_MS - 1000000000000); /* before the build, whatever the cache says */
+    engine_learn_clock(engine, "sixth");
+    assert_true(engine_is_clock_wrong(engine));
+    finish();
+}
+
 /* A minimised name that does not exist: the full name is answered, to clients of all kinds. */
 static void test_absent_above(void **state)
 {
@@ -792,6 +948,144 @@ static void test_absent_above(void **state)
         assert_int_equal(asked_cnt, before);
         finish();
     }
+}
+
+/* Cache an NSEC as if it had come with a denial of the zone. */
+static void cache_nsec(enum zone zone, const char *text)
+{
+    uint8_t name[DNAME_MAX];
+    struct signed_set *set = signed_read(&arena, text);
+    struct signed_as as = {
+        .signer = zone_names[zone], .inception = now_s() - 3600, .expiration = now_s() + 86400};
+    signed_sign(&arena, set, &keys[zone], &as);
+    struct cache_proof denial = {.owner = set->owner, .set = set->set};
+    struct cache_denial_source source = {.zone = unit_name(zone_names[zone], name),
+                                         .denials = &denial,
+                                         .cnt = 1,
+                                         .now_ms = now_wall_ms()};
+    struct cache_store *store = stage.engine->cache.store;
+    cache_denial_put(&stage.engine->cache, &source, &arena);
+    while (!store->sync(store)) /* as at the end of a turn */
+        ;
+}
+
+enum { DENIALS = 150 };
+
+/* The denials that cache_denial_show gave: their owners, the last first. */
+struct shown_denials {
+    unsigned cnt;
+    uint8_t owners[DENIALS][DNAME_MAX];
+};
+
+static void keep_denial(void *data, const struct cache_denial_zone *zone,
+                        const struct cache_denial *denial)
+{
+    struct shown_denials *shown = data;
+
+    assert_int_equal(zone->labels, 2);
+    assert_true(denial->expire_ms == now_wall_ms() + 300000 && shown->cnt < DENIALS);
+    memcpy(shown->owners[shown->cnt++], denial->proof.owner, dname_len(denial->proof.owner));
+}
+
+/* Return how many denials are shown of a name, and how many are left out. */
+static unsigned show_denials(const char *text, struct shown_denials *shown, size_t *omitted)
+{
+    uint8_t dname[DNAME_MAX];
+    struct cache_name name;
+
+    shown->cnt = 0;
+    cache_name_init(&name, unit_name(text, dname));
+    *omitted = cache_denial_show(&stage.engine->cache, &name, &arena, keep_denial, shown);
+    return shown->cnt;
+}
+
+/* `cache show` lists the last denials of a zone in their order, and those that say something of
+ * a name. */
+static void test_shown_denials(void **state)
+{
+    static struct shown_denials shown;
+    size_t omitted;
+    char text[100];
+
+    (void)state;
+    start("");
+    open_sealed();
+    assert_int_equal(show_denials("signed.test.", &shown, &omitted), 0);
+    for (unsigned i = 0; i < DENIALS;
+         i++) { /* every second span is known; the last goes round */
+        snprintf(text, sizeof(text),
+                 "n%03u.signed.test. 300 NSEC n%03ux.signed.test. A RRSIG NSEC", i, i);
+        if (i == DENIALS - 1)
+            snprintf(text, sizeof(text),
+                     "n%03u.signed.test. 300 NSEC signed.test. A RRSIG NSEC", i);
+        cache_nsec(SIGNED_ZONE, text);
+    }
+    assert_int_equal(show_denials("signed.test.", &shown, &omitted), CACHE_DENIAL_SHOWN_MAX);
+    assert_int_equal(omitted, DENIALS - CACHE_DENIAL_SHOWN_MAX);
+    assert_memory_equal(shown.owners[0], "\4n149", 5);
+    for (unsigned i = 1; i < shown.cnt; i++)
+        assert_true(dname_compare(shown.owners[i], shown.owners[i - 1]) < 0);
+    assert_int_equal(show_denials("n007.signed.test.", &shown, &omitted),
+                     1); /* it is the owner */
+    assert_memory_equal(shown.owners[0], "\4n007", 5);
+    assert_int_equal(show_denials("a.n007m.signed.test.", &shown, &omitted), 1);
+    assert_int_equal(show_denials("n007x.signed.test.", &shown, &omitted),
+                     0); /* the next name */
+    assert_int_equal(show_denials("a.signed.test.", &shown, &omitted), 0);
+    assert_int_equal(show_denials("zz.signed.test.", &shown, &omitted), 1);
+    assert_memory_equal(shown.owners[0], "\4n149", 5);
+    now_advance(300000);
+    assert_int_equal(show_denials("signed.test.", &shown, &omitted), 0);
+    assert_int_equal(show_denials("zz.signed.test.", &shown, &omitted), 0);
+    finish();
+}
+
+static void expect_kept_denial(const char *name)
+{
+    unsigned before = asked_cnt;
+
+    query(name, RRTYPE_A, 0);
+    if (rcode() != RRTYPE_RCODE_NXDOMAIN || !is_ad() || !explains("from cached NSEC records") ||
+        asked_cnt != before)
+        fail_msg("%s: RCODE %u, AD %d, %u queries, %s", name, rcode(), is_ad(),
+                 asked_cnt - before, ede_text());
+}
+
+/* A synthesised answer to a popular query is kept in the answer cache, until one of its proofs
+ * is replaced or expires. */
+static void test_kept_synthesised(void **state)
+{
+    const uint64_t *kept;
+    char name[40];
+
+    (void)state;
+    start("");
+    open_sealed();
+    kept = &stage.engine->counts.answer_cache;
+    query("an.test.", RRTYPE_A, 0);
+    for (unsigned i = 0; i < 60; i++) { /* a flood: each name is asked twice */
+        snprintf(name, sizeof(name), "a%02u.test.", i / 2);
+        expect_kept_denial(name);
+    }
+    assert_int_equal(*kept, 0);
+    for (unsigned i = 0; i < 8; i++)
+        expect_kept_denial("am.test.");
+    assert_true(*kept > 2);
+    uint64_t before = *kept;
+    cache_nsec(TEST_ZONE, "test. 300 NSEC am.test. SOA NS RRSIG NSEC DNSKEY");
+    unsigned asked = asked_cnt;
+    query("am.test.", RRTYPE_A, 0);
+    assert_true(asked_cnt > asked && *kept == before);
+    for (unsigned i = 0; i < 8; i++)
+        expect_kept_denial("al.test.");
+    assert_true(*kept > before);
+    now_advance(299000);
+    expect_kept_denial("al.test.");
+    now_advance(1000);
+    asked = asked_cnt;
+    query("al.test.", RRTYPE_A, 0);
+    assert_true(asked_cnt > asked);
+    finish();
 }
 
 /* RFC 8509: names that ask for the trusted keys of the root. */
@@ -955,6 +1249,67 @@ static void test_unlimited_validation(void **state)
     assert_true(verified[0] > verified[1]);
 }
 
+static void count_soa_verdicts(void *data, const struct trace_event *event)
+{
+    unsigned *cnt = data;
+    *cnt += event->step == TRACE_STEP_VALIDATED && event->validated->type == RRTYPE_SOA;
+}
+
+/* A reply with many signatures is validated in slices, and other clients are answered between
+ * them.  No signature is verified twice, and no verdict is traced twice. */
+static void test_slices(void **state)
+{
+    unsigned slices = 1, soa_verdicts = 0;
+    const struct trace_sink sink = {.note = count_soa_verdicts, .data = &soa_verdicts};
+
+    (void)state;
+    start("");
+    open_sealed();
+    expect_secure("www.test."); /* the chain is known */
+    fault = "padded";
+    stage.keeps_paused = true;
+    size_t answer_cnt = stage.answer_cnt;
+    uint64_t first = stage.engine->counts.verified;
+    trace_listen(&stage.engine->listeners, &sink);
+    query("an.test.", RRTYPE_A, 0);
+    assert_int_equal(soa_verdicts, 1);
+    assert_int_equal(stage.engine->counts.verified - first, RULES_SLICE);
+    assert_true(res_serve_is_paused(stage.serve) && stage.answer_cnt == answer_cnt);
+    fault = "";
+    uint64_t of_others = stage.engine->counts.verified;
+    expect_secure("www.signed.test.");
+    of_others = stage.engine->counts.verified - of_others;
+    assert_true(res_serve_is_paused(stage.serve));
+    for (; res_serve_is_paused(stage.serve); slices++) {
+        uint64_t before = stage.engine->counts.verified;
+        res_serve_come_back(stage.serve);
+        assert_in_range(stage.engine->counts.verified - before, 1, RULES_SLICE);
+    }
+    /* the SOA, and as many NSEC records as are kept */
+    assert_int_equal(stage.engine->counts.verified - first - of_others, 1 + SCRUB_PROOFS_MAX);
+    assert_int_equal(slices, (1 + SCRUB_PROOFS_MAX + RULES_SLICE - 1) / RULES_SLICE);
+    assert_int_equal(soa_verdicts, 1);
+    stage.keeps_paused = false;
+    fault = "padded";
+    run(signed_world);
+    assert_int_equal(rcode(), RRTYPE_RCODE_SERVFAIL);
+    finish();
+}
+
+/* A paused task ends with the engine. */
+static void test_end_between_slices(void **state)
+{
+    (void)state;
+    start("");
+    open_sealed();
+    expect_secure("www.test.");
+    fault = "padded";
+    stage.keeps_paused = true;
+    query("an.test.", RRTYPE_A, 0);
+    assert_true(res_serve_is_paused(stage.serve));
+    finish();
+}
+
 /* Without anchors nothing is validated, and nothing is asked for it. */
 static void test_off(void **state)
 {
@@ -1103,6 +1458,7 @@ int main(void)
         cmocka_unit_test(test_negative),
         cmocka_unit_test(test_insecure),
         cmocka_unit_test(test_hidden_cuts),
+        cmocka_unit_test(test_why_insecure),
         cmocka_unit_test(test_faults),
         cmocka_unit_test(test_checking_disabled),
         cmocka_unit_test(test_another_server),
@@ -1115,10 +1471,15 @@ int main(void)
         cmocka_unit_test(test_missing_keys),
         cmocka_unit_test(test_referral_without_ds),
         cmocka_unit_test(test_negative_anchor_and_island),
+        cmocka_unit_test(test_negative_anchor_and_local_data),
         cmocka_unit_test(test_configured_zones),
         cmocka_unit_test(test_stripping_forwarder),
         cmocka_unit_test(test_wrong_clock),
+        cmocka_unit_test(test_corrected_clock),
+        cmocka_unit_test(test_clock_before_the_cache),
         cmocka_unit_test(test_absent_above),
+        cmocka_unit_test(test_shown_denials),
+        cmocka_unit_test(test_kept_synthesised),
         cmocka_unit_test(test_sentinel),
         cmocka_unit_test(test_signal),
         cmocka_unit_test(test_wrong_anchor),
@@ -1126,6 +1487,8 @@ int main(void)
         cmocka_unit_test(test_merged),
         cmocka_unit_test(test_costly_answers),
         cmocka_unit_test(test_unlimited_validation),
+        cmocka_unit_test(test_slices),
+        cmocka_unit_test(test_end_between_slices),
         cmocka_unit_test(test_off),
     };
 

@@ -89,11 +89,10 @@ static void on_capture_end(int number)
     must_end_capture = 1;
 }
 
-bool capture_run(FILE *file, long long packets)
+bool capture_run(int fd, FILE *file, long long packets)
 {
     static uint8_t frame[CAPTURE_FRAME_MAX];
     const uint64_t start_us = now_mono_us();
-    int fd = capture_open();
     bool works = fd >= 0 && (!file || pcap_file_begin(file, PCAP_FILE_ETHERNET));
 
     signal(SIGINT, on_capture_end);
@@ -112,7 +111,5 @@ bool capture_run(FILE *file, long long packets)
     }
     if (!works)
         fprintf(stderr, "rootline lab: cannot capture: %s\n", strerror(errno));
-    if (fd >= 0)
-        close(fd);
     return works;
 }

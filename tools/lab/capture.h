@@ -20,9 +20,10 @@ int capture_open(void);
  * header; 0: none came; -1: errno. */
 MUST_USE ssize_t capture_read(int fd, uint8_t frame[CAPTURE_FRAME_MAX], int wait_ms);
 
-/* Write packets of eth0 to `file`, or print them if it is NULL, until SIGINT or SIGTERM, or
- * until `packets` have come (below 0: no limit).  False: an error, which is reported. */
-MUST_USE bool capture_run(FILE *file, long long packets);
+/* Write what arrives at `fd`, which capture_open opened, to `file`, or print it if `file` is
+ * NULL, until SIGINT or SIGTERM, or until `packets` have come (below 0: no limit).  False: an
+ * error, which is reported. */
+MUST_USE bool capture_run(int fd, FILE *file, long long packets);
 
 /* Print a packet as one line: a DNS message with its question and outcome, anything else with
  * its addresses.  `start_us` is when the capture began (now_mono_us). */

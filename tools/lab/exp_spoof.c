@@ -62,9 +62,9 @@ const struct experiment experiment_spoof = {
     .name = "spoof",
     .what = "an attacker on the path hears a query and answers it before the server",
     .without = "dnssec",
+    .needs_validation = true,
     .stopped = "DNSSEC: the attacker cannot sign for the zone; nothing else helps, because the "
-               "attacker hears every number that a reply must repeat.  Needs a laboratory that "
-               "validates: rootline lab up --dnssec",
-    .counters = {"bogus-replies", "mismatched-replies"},
+               "attacker hears every number that a reply must repeat",
+    .counters = {"bogus-replies"},
     .run = run_spoof,
 };

@@ -11,7 +11,7 @@
 #include "tools/lab/capture.h"
 #include "tools/terminal.h"
 
-enum { SLOW = 10, LABEL_WIDTH = 24, COLUMN_WIDTH = 28 };
+enum { SLOW = 10, LABEL_WIDTH = 28, COLUMN_WIDTH = 28 };
 
 #define EXPERIMENT(name) extern const struct experiment experiment_##name;
 #include "tools/lab/experiments.def"
@@ -88,15 +88,15 @@ static pid_t start_capture(const struct space *space, const char *folder, const 
     FILE *file = fopen(path, "we");
     if (!file)
         trial_fail("%s: %s", path, strerror(errno));
+    int fd = space_go(space, topology_find("resolver")) ? capture_open() : -1;
     fflush(stdout);
     const pid_t pid = fork();
     if (pid == 0) {
-        if (!space_go(space, topology_find("resolver")) || !capture_run(file, -1))
-            _exit(CMD_WRONG);
-        fclose(file);
-        _exit(CMD_DONE);
+        bool is_good = capture_run(fd, file, -1);
+        _exit(fclose(file) == 0 && is_good ? CMD_DONE : CMD_WRONG);
     }
     fclose(file);
+    close(fd);
     return pid;
 }
 
@@ -134,6 +134,7 @@ static bool run_trial(const struct experiment *experiment, struct space *space,
         trial_number(&t, "forged-packets", (int64_t)t.packets);
     for (size_t i = 0; i < ARRAY_LEN(experiment->counters) && experiment->counters[i]; i++)
         trial_number(&t, experiment->counters[i], trial_counter(&t, experiment->counters[i]));
+    trial_note_rejected(&t);
     end_capture(capture);
     json_put_text(run, "outcome", t.outcome);
     json_put_bool(run, "succeeded", t.has_succeeded);
@@ -143,12 +144,15 @@ static bool run_trial(const struct experiment *experiment, struct space *space,
 
 /* ---- an experiment ---- */
 
-/* DNSSEC is a defence only in a laboratory that validates. */
-static struct defence_set base_set(const struct space *space)
+/* DNSSEC would hide the other defences: it is on in a laboratory that validates, and where it
+ * is what the experiment is about. */
+static struct defence_set base_set(const struct experiment *experiment,
+                                   const struct space *space)
 {
     struct defence_set set = {{false}};
 
-    set.is_off[DEFENCE_DNSSEC] = !json_get_bool(space->status, "validates", false);
+    set.is_off[DEFENCE_DNSSEC] =
+        !experiment->needs_validation && !json_get_bool(space->status, "validates", false);
     return set;
 }
 
@@ -169,7 +173,7 @@ static void run_each(const struct experiment *experiment, struct space *space,
                      const struct site *site, const struct experiment_conf *conf,
                      const struct defence_set *all, struct json *runs)
 {
-    const struct defence_set base = base_set(space);
+    const struct defence_set base = base_set(experiment, space);
 
     for (size_t i = 0; i < DEFENCE_CNT; i++) {
         struct defence_set one = base;
@@ -184,7 +188,7 @@ struct json *experiment_run(const struct experiment *experiment, struct space *s
                             const struct site *site, const struct experiment_conf *conf)
 {
     struct json *record = json_new_object();
-    struct defence_set with = base_set(space), without = with;
+    struct defence_set with = base_set(experiment, space), without = with;
     char bad[64], at[NOW_TEXT_MAX];
 
     if (!defence_switch_off(&without, conf->without ? conf->without : experiment->without, bad))

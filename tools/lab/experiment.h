@@ -11,7 +11,8 @@ struct experiment {
     const char *name;    /* identifier */
     const char *what;    /* what the attacker does, a sentence without its period */
     const char *without; /* the defences that are taken away, identifiers separated by commas */
-    const char *stopped; /* what stops it, a sentence without its period */
+    bool needs_validation; /* DNSSEC is the defence: the resolver validates in any laboratory */
+    const char *stopped;   /* what stops it, a sentence without its period */
     const char *counters[4]; /* of `rootline stats`: those that show the defence at work */
     void (*run)(struct trial *t);
 };

@@ -347,7 +347,8 @@ static int lab_capture(int argc, char **argv)
     }
     int status = go_to_host(name, argv[0], &space);
     if (status < 0)
-        _exit(capture_run(file, packets ? atoll(packets) : -1) ? CMD_DONE : CMD_WRONG);
+        _exit(capture_run(capture_open(), file, packets ? atoll(packets) : -1) ? CMD_DONE
+                                                                               : CMD_WRONG);
     return status;
 }
 

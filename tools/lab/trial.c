@@ -84,20 +84,37 @@ void trial_tell(const struct trial *t, const char *fmt, ...)
     fflush(stdout);
 }
 
-struct json *trial_stats(const struct trial *t)
+/* Ask the resolver over its control socket.  NULL: it is none of ours. */
+static struct json *ask_resolver(const struct trial *t, const char *command)
 {
-    struct json *request = json_new_object(), *stats = NULL;
+    struct json *request, *answer = NULL;
     char path[SITE_PATH_MAX];
 
     site_path(t->site, topology_find("resolver"), "control.sock", path);
-    json_put_text(request, "command", "stats");
-    if (access(path, F_OK) != 0) { /* not our resolver */
-        json_free(&request);
+    if (access(path, F_OK) != 0)
         return NULL;
+    request = json_new_object();
+    json_put_text(request, "command", command);
+    if (ask_daemon(path, ASK_RESOLVER, request, &answer) != CMD_DONE)
+        trial_fail("the resolver does not answer");
+    return answer;
+}
+
+struct json *trial_stats(const struct trial *t) { return ask_resolver(t, "stats"); }
+
+void trial_note_rejected(struct trial *t)
+{
+    struct json *rejected = ask_resolver(t, "rejected");
+    char key[64];
+
+    for (size_t i = 0; i < json_count(rejected); i++) {
+        const char *reason = json_key(rejected, i);
+        int64_t cnt = json_get_number(json_find(rejected, reason), "count", 0);
+        snprintf(key, sizeof(key), "rejected-%s", reason);
+        if (cnt > 0)
+            trial_number(t, key, cnt);
     }
-    if (ask_daemon(path, ASK_RESOLVER, request, &stats) != CMD_DONE)
-        return NULL;
-    return stats;
+    json_free(&rejected);
 }
 
 int64_t trial_counter(const struct trial *t, const char *key)

@@ -58,6 +58,10 @@ int64_t trial_counter(const struct trial *t, const char *key);
 /* Return the counters of the resolver, which the caller frees; NULL: it is none of ours. */
 struct json *trial_stats(const struct trial *t);
 
+/* Record how many replies the resolver rejected, by reason (`rootline status --rejected`): what
+ * came close, and what was wrong with it. */
+void trial_note_rejected(struct trial *t);
+
 /* Report what is wrong and end the process. */
 _Noreturn void trial_fail(const char *fmt, ...) PRINTF_LIKE(1, 2);
 
