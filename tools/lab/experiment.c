@@ -3,6 +3,7 @@
 #include <ctype.h>
 #include <errno.h>
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -11,7 +12,7 @@
 #include "tools/lab/capture.h"
 #include "tools/terminal.h"
 
-enum { SLOW = 10, LABEL_WIDTH = 28, COLUMN_WIDTH = 28 };
+enum { SLOW = 10, LABEL_WIDTH = 28, LABEL_MAX = 64, COLUMN_WIDTH = 28 };
 
 #define EXPERIMENT(name) extern const struct experiment experiment_##name;
 #include "tools/lab/experiments.def"
@@ -56,13 +57,17 @@ static void prepare_resolver(const struct space *space, const struct site *site,
                              const struct defence_set *off)
 {
     struct json *request = json_new_object();
+    char names[512];
 
+    trial_check_fence(space);
     /* another resolver keeps its defaults */
     if (!has_peer(space) && !site_write_resolver(site, off, ""))
         trial_fail("cannot write the resolver's configuration: %s", strerror(errno));
     site_drop_cache(site);
     json_put_text(request, "command", "restart");
     json_put_text(request, "host", "resolver");
+    defence_print_names(off, names, sizeof(names));
+    json_put_text(request, "off", names);
     command_keeper(space, request);
 }
 
@@ -92,6 +97,7 @@ static pid_t start_capture(const struct space *space, const char *folder, const 
     fflush(stdout);
     const pid_t pid = fork();
     if (pid == 0) {
+        (void)prctl(PR_SET_PDEATHSIG, SIGTERM); /* the run may end early */
         bool is_good = capture_run(fd, file, -1);
         _exit(fclose(file) == 0 && is_good ? CMD_DONE : CMD_WRONG);
     }
@@ -125,7 +131,7 @@ static bool run_trial(const struct experiment *experiment, struct space *space,
     rng_init_seeded(&t.rng, conf->seed);
     prepare_resolver(space, site, off);
     set_links(space, conf->seed, conf->is_slow ? SLOW : 1);
-    t.stats_before = trial_stats(&t);
+    t.stats_before = trial_control(&t, "stats");
     pid_t capture = start_capture(space, conf->folder, experiment->name, mode);
     const uint64_t start_us = now_mono_us();
     experiment->run(&t);
@@ -143,6 +149,16 @@ static bool run_trial(const struct experiment *experiment, struct space *space,
 }
 
 /* ---- an experiment ---- */
+
+static _Noreturn void fail_defence(const char *bad)
+{
+    struct defence_set all = {{false}};
+    char ignored[64], names[1000];
+
+    must(defence_switch_off(&all, "all", ignored));
+    defence_print_names(&all, names, sizeof(names));
+    trial_fail("there is no defence \"%s\".  There are: %s", bad, names);
+}
 
 /* DNSSEC would hide the other defences: it is on in a laboratory that validates, and where it
  * is what the experiment is about. */
@@ -192,7 +208,7 @@ struct json *experiment_run(const struct experiment *experiment, struct space *s
     char bad[64], at[NOW_TEXT_MAX];
 
     if (!defence_switch_off(&without, conf->without ? conf->without : experiment->without, bad))
-        trial_fail("there is no defence \"%s\"; `rootline lab run --list` has them", bad);
+        fail_defence(bad);
     json_put_text(record, "experiment", experiment->name);
     json_put_text(record, "what", experiment->what);
     json_put_text(record, "stopped-by", experiment->stopped);
@@ -210,6 +226,11 @@ struct json *experiment_run(const struct experiment *experiment, struct space *s
     }
     fprintf(stderr, "%s: without defences ...\n", experiment->name);
     bool succeeds = run_trial(experiment, space, site, conf, &without, "without", runs);
+    if (conf->stays) {
+        json_put_bool(record, "as-expected", succeeds);
+        set_links(space, 0, 1);
+        return record;
+    }
     if (conf->is_each)
         run_each(experiment, space, site, conf, &without, runs);
     fprintf(stderr, "%s: with defences ...\n", experiment->name);
@@ -239,13 +260,13 @@ static void print_cell(struct terminal *t, const struct json *facts, const char 
 /* An identifier as words. */
 static void print_label(struct terminal *t, const char *key)
 {
-    char text[LABEL_WIDTH + 1];
+    char text[LABEL_MAX];
 
     snprintf(text, sizeof(text), "%s", key);
     for (char *c = text; *c; c++)
         if (*c == '-')
             *c = ' ';
-    terminal_print(t, TERMINAL_DIM, "  %-*s", LABEL_WIDTH, text);
+    terminal_print(t, TERMINAL_DIM, "  %-*s ", LABEL_WIDTH - 1, text);
 }
 
 static void print_facts(struct terminal *t, const struct json *runs)
@@ -314,12 +335,20 @@ void experiment_print(const struct json *record)
     terminal_print(&t, TERMINAL_BOLD, "%s", json_get_text(record, "experiment", ""));
     fprintf(t.out, ": %s (seed %lld)\n", json_get_text(record, "what", ""),
             (long long)json_get_number(record, "seed", 0));
-    if (json_count(runs) == 1) {
+    if (strcmp(json_get_text(json_at(runs, 0), "mode", ""), "default") == 0) {
         print_facts(&t, runs);
         print_outcome(&t, json_get_text(record, "resolver", ""), json_at(runs, 0), false);
         return;
     }
     print_off(&t, json_at(runs, 0));
+    if (json_count(runs) == 1) {
+        print_facts(&t, runs);
+        print_outcome(&t, "without defences", json_at(runs, 0), true);
+        fputs("The resolver stays without these defences, and keeps what is in its cache: look "
+              "from\nalice with dig and curl.  `rootline lab reset` ends this.\n",
+              t.out);
+        return;
+    }
     fprintf(t.out, "\n  %-*s", LABEL_WIDTH, "");
     terminal_print(&t, TERMINAL_BOLD, "%-*s%s\n", COLUMN_WIDTH, "without defences",
                    "with defences");
@@ -328,6 +357,5 @@ void experiment_print(const struct json *record)
     print_outcome(&t, "without defences", json_at(runs, 0), true);
     print_each(&t, runs);
     print_outcome(&t, "with defences", json_at(runs, json_count(runs) - 1), false);
-    terminal_paragraph(&t, TERMINAL_PLAIN,
-                       "What stops it:", json_get_text(record, "stopped-by", ""));
+    terminal_paragraph(&t, TERMINAL_PLAIN, "Defence", json_get_text(record, "stopped-by", ""));
 }

@@ -28,6 +28,10 @@ MUST_USE bool site_find(struct site *site, struct fault *fault);
 MUST_USE bool site_make(const struct site *site, const struct defence_set *off,
                         struct fault *fault);
 
+/* Copy and sign the zones, again too: as at the start.  Servers must be started anew.  False:
+ * the fault. */
+MUST_USE bool site_make_zones(const struct site *site, struct fault *fault);
+
 /* Write the configuration of the resolver, without the defences that are off.  `extra` is added
  * at its end ("": nothing).  False: errno. */
 MUST_USE bool site_write_resolver(const struct site *site, const struct defence_set *off,

@@ -84,8 +84,7 @@ void trial_tell(const struct trial *t, const char *fmt, ...)
     fflush(stdout);
 }
 
-/* Ask the resolver over its control socket.  NULL: it is none of ours. */
-static struct json *ask_resolver(const struct trial *t, const char *command)
+struct json *trial_control(const struct trial *t, const char *command)
 {
     struct json *request, *answer = NULL;
     char path[SITE_PATH_MAX];
@@ -100,11 +99,9 @@ static struct json *ask_resolver(const struct trial *t, const char *command)
     return answer;
 }
 
-struct json *trial_stats(const struct trial *t) { return ask_resolver(t, "stats"); }
-
 void trial_note_rejected(struct trial *t)
 {
-    struct json *rejected = ask_resolver(t, "rejected");
+    struct json *rejected = trial_control(t, "rejected");
     char key[64];
 
     for (size_t i = 0; i < json_count(rejected); i++) {
@@ -119,7 +116,7 @@ void trial_note_rejected(struct trial *t)
 
 int64_t trial_counter(const struct trial *t, const char *key)
 {
-    struct json *stats = trial_stats(t);
+    struct json *stats = trial_control(t, "stats");
     int64_t grown = json_get_number(stats, key, 0) - json_get_number(t->stats_before, key, 0);
 
     json_free(&stats);
@@ -190,9 +187,31 @@ struct addr trial_second(const char *host, uint16_t port)
     return read_addr(get_host(host)->second, port);
 }
 
+/* Every host is checked: a packet may take its way through any of them. */
+void trial_check_fence(const struct space *space)
+{
+    static uint64_t checked_ms;
+    const uint64_t now_ms = now_mono_ms();
+    struct fault fault;
+
+    if (checked_ms && now_ms - checked_ms < FENCE_MS)
+        return;
+    checked_ms = now_ms;
+    for (size_t i = 0; i < topology_host_cnt; i++) {
+        fault_set(&fault, ERR_IO, "its network cannot be entered");
+        if (space_go(space, &topology_hosts[i]) && fence_check(&fault) == ERR_OK)
+            continue;
+        fprintf(stderr, "rootline lab: packets could leave the laboratory from host %s: %s\n",
+                topology_hosts[i].name, fault.text);
+        exit(TRIAL_EXIT_FENCE);
+    }
+}
+
 int trial_open(const struct trial *t, const char *host, const struct addr *at, int type)
 {
     const int on = 1;
+
+    trial_check_fence(t->space);
     int fd = space_socket(t->space, get_host(host), at->sock.any.sa_family, type, 0);
 
     if (fd >= 0)
@@ -209,15 +228,27 @@ bool trial_wait(int fd, int wait_ms)
     return poll(&polled, 1, wait_ms) == 1;
 }
 
-int trial_open_forger(const struct trial *t, const char *host)
+static int open_forger(const struct trial *t, const char *host, int family)
 {
     const int buffer = SEND_BUFFER;
-    int fd = space_socket(t->space, get_host(host), AF_INET, SOCK_RAW, IPPROTO_RAW);
+
+    trial_check_fence(t->space);
+    int fd = space_socket(t->space, get_host(host), family, SOCK_RAW, IPPROTO_RAW);
 
     if (fd < 0)
         trial_fail("cannot open a raw socket on %s: %s", host, strerror(errno));
     (void)setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &buffer, sizeof(buffer));
     return fd;
+}
+
+int trial_open_forger(const struct trial *t, const char *host)
+{
+    return open_forger(t, host, AF_INET);
+}
+
+int trial_open_forger6(const struct trial *t, const char *host)
+{
+    return open_forger(t, host, AF_INET6);
 }
 
 static bool is_of_lab(const struct addr *addr)
@@ -231,34 +262,17 @@ static bool is_of_lab(const struct addr *addr)
     return addr_is_in(&inside, addr);
 }
 
-/* Every host is checked: a packet may take its way through any of them. */
-static void check_fence_now(struct trial *t)
-{
-    const uint64_t now_ms = now_mono_ms();
-    struct fault fault;
-
-    if (t->fence_ms && now_ms - t->fence_ms < FENCE_MS)
-        return;
-    t->fence_ms = now_ms;
-    for (size_t i = 0; i < topology_host_cnt; i++) {
-        fault_set(&fault, ERR_IO, "its network cannot be entered");
-        if (space_go(t->space, &topology_hosts[i]) && fence_check(&fault) == ERR_OK)
-            continue;
-        fprintf(stderr, "rootline lab: packets could leave the laboratory from host %s: %s\n",
-                topology_hosts[i].name, fault.text);
-        exit(TRIAL_EXIT_FENCE);
-    }
-}
-
 void trial_forge(struct trial *t, int fd, const struct packet *packet)
 {
-    check_fence_now(t);
+    trial_check_fence(t->space);
     if (!is_of_lab(&packet->to)) {
         fprintf(stderr, "rootline lab: a packet to an address that is not the laboratory's\n");
         exit(TRIAL_EXIT_FENCE);
     }
-    while (sendto(fd, packet->octets, packet->len, 0, &packet->to.sock.any,
-                  addr_len(&packet->to)) < 0)
+    struct addr to = packet->to;
+    if (to.sock.any.sa_family == AF_INET6)
+        to.sock.v6.sin6_port = 0; /* a raw socket of IPv6 takes it for a protocol */
+    while (sendto(fd, packet->octets, packet->len, 0, &to.sock.any, addr_len(&to)) < 0)
         if (errno != ENOBUFS && errno != EINTR)
             trial_fail("cannot send a forged packet: %s", strerror(errno));
     t->packets++;
@@ -405,6 +419,7 @@ static bool serve_datagram(struct trial *t, int server, trial_answer *answer)
 
     if (len <= 0 || !make_reply(t, wire, (size_t)len, SERVE_UDP_MAX, answer, &reply))
         return false;
+    trial_check_fence(t->space);
     (void)sendto(server, reply.wire, reply.len, 0, &from.sock.any, from_len);
     return true;
 }

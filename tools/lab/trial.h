@@ -35,8 +35,7 @@ struct trial {
     struct json *stats_before; /* counters of the resolver when the run began */
     bool has_succeeded;        /* the attack */
     char outcome[TRIAL_OUTCOME_MAX];
-    uint64_t fence_ms; /* when the fence was checked last */
-    uint64_t packets;  /* forged packets sent */
+    uint64_t packets; /* forged packets sent */
 };
 
 /* ---- what was found ---- */
@@ -52,11 +51,12 @@ void trial_end(struct trial *t, bool has_succeeded, const char *fmt, ...) PRINTF
 /* Tell what happens, with --tell. */
 void trial_tell(const struct trial *t, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
+/* Return the resolver's answer to a command on its control socket, such as "status", which the
+ * caller frees; NULL: the resolver is none of ours. */
+struct json *trial_control(const struct trial *t, const char *command);
+
 /* Return how much a counter of the resolver (`rootline stats`) has grown in this run. */
 int64_t trial_counter(const struct trial *t, const char *key);
-
-/* Return the counters of the resolver, which the caller frees; NULL: it is none of ours. */
-struct json *trial_stats(const struct trial *t);
 
 /* Record how many replies the resolver rejected, by reason (`rootline status --rejected`): what
  * came close, and what was wrong with it. */
@@ -82,6 +82,11 @@ void trial_sign_zone(const struct trial *t, const char *host, const char *zone,
 struct addr trial_addr(const char *host, uint16_t port);
 struct addr trial_second(const char *host, uint16_t port);
 
+/* Check, if that was not done within a second, that no packet can leave the laboratory from any
+ * host.  Otherwise end the process with TRIAL_EXIT_FENCE and the reason.  What opens a socket
+ * or forges a packet here calls it first. */
+void trial_check_fence(const struct space *space);
+
 /* Open a UDP socket on a host, bound to `port` of `at` (0: any).  `type`: SOCK_DGRAM, or
  * SOCK_STREAM for a listening TCP socket.  The caller closes it. */
 int trial_open(const struct trial *t, const char *host, const struct addr *at, int type);
@@ -89,8 +94,9 @@ int trial_open(const struct trial *t, const char *host, const struct addr *at, i
 /* Wait until a socket is readable, at most `wait_ms`. */
 bool trial_wait(int fd, int wait_ms);
 
-/* Open a socket on a host that forges packets, IPv4. */
+/* Open a socket on a host that forges packets, IPv4; the other one: IPv6. */
 int trial_open_forger(const struct trial *t, const char *host);
+int trial_open_forger6(const struct trial *t, const char *host);
 
 /* Send a forged packet, made with packet_make.  Ends the process with TRIAL_EXIT_FENCE if the
  * destination is not in the laboratory, or if packets could leave it (checked every second). */
