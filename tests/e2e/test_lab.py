@@ -165,7 +165,8 @@ def test_era_says_what_is_off():
 @pytest.mark.parametrize("args, why", [
     (["shell", "--name", "tests", "nobody"], 'no host "nobody"'), (["run", "nothing"], 'no experiment "nothing"'),
     (["up", "--era", "1066"], "usage:"), (["link", "alice", "--loss", "101"], "usage:"),
-    (["up", "--name", "../x"], "--name takes"), (["run", "spoof", "--without", "luck"], 'no defence "luck"')])
+    (["up", "--name", "../x"], "--name takes"), (["capture", "--packets", "some", "alice"], "usage:"),
+    (["run", "spoof", "--seed", "-5"], "usage:"), (["run", "spoof", "--seed", "9" * 30], "usage:"), (["run", "spoof", "--without", "luck"], 'no defence "luck"')])
 def test_wrong_usage(laboratory, args, why):
     done = command(*args, *([] if "--name" in args else ["--name", "tests"]))
     assert done.returncode in (FAILED, OUTSIDE) and why in done.stderr
@@ -232,6 +233,110 @@ def test_default_route_stops_an_attack():
         one.down()
 
 
+def test_default_route_on_any_host_stops_what_runs():
+    """Every socket of an experiment is opened only while no host has a way out, whatever the experiment sends."""
+    need_spaces()
+    lab.need("ip")
+    one = Laboratory("running")
+    try:
+        for name in ("kaminsky", "walk"):
+            process = subprocess.Popen([lab.ROOTLINE, "lab", "run", name, "--slow", "--name", "running"], text=True,
+                                       stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+            time.sleep(1)
+            one.shell("bob", "ip", "route", "add", "default", "dev", "eth0")
+            begin = time.monotonic()
+            _, why = process.communicate(timeout=60)
+            assert process.returncode == OUTSIDE and "from host bob" in why, why
+            assert time.monotonic() - begin < 10  # on a loaded machine; 1 s otherwise
+            refused = one("run", "walk")
+            assert refused.returncode == OUTSIDE and "from host bob" in refused.stderr
+            one.shell("bob", "ip", "route", "del", "default")
+    finally:
+        one.down()
+
+
+def test_shell_has_no_way_out(laboratory):
+    """Root of a host reaches neither the namespaces of the keeper and of the machine, nor what is mounted over."""
+    lab.need("unshare", "nsenter", "ip")
+    status = laboratory.shell("attacker", "cat", "/proc/self/status").stdout
+    effective = int(re.search(r"CapEff:\t([0-9a-f]+)", status)[1], 16)
+    assert effective & 1 << 12 and effective & 1 << 13  # CAP_NET_ADMIN, CAP_NET_RAW
+    assert not effective & 1 << 21 and not effective & 1 << 19  # CAP_SYS_ADMIN, CAP_SYS_PTRACE
+    for args in (["nsenter", "--target", "1", "--net", "true"], ["umount", "/proc"],
+                 ["unshare", "--user", "--mount", "umount", "/proc"], ["unshare", "--net", "true"]):
+        done = laboratory.shell("attacker", *args)
+        assert done.returncode != 0, args
+    if os.geteuid() == 0 and subprocess.run(["ip", "netns", "add", "rootline-way-out"]).returncode == 0:
+        one = Laboratory("netns")
+        try:
+            assert one.shell("attacker", "ip", "link", "add", "a", "type", "veth", "peer", "name", "b", "netns",
+                             "rootline-way-out").returncode != 0
+        finally:
+            one.down()
+            subprocess.run(["ip", "netns", "delete", "rootline-way-out"], check=True)
+
+
+def test_shell_status_and_input(laboratory):
+    assert laboratory.shell("alice", "sh", "-c", "exit 37").returncode == 37
+    assert laboratory.shell("alice", "sh", "-c", "kill -9 $$").returncode == 137
+    assert laboratory.shell("alice", "no-such-program").returncode == 127
+    done = subprocess.run([lab.ROOTLINE, "lab", "shell", "--name", "tests", "bob"], input="hostname; exit 5", text=True,
+                          capture_output=True, timeout=60)
+    assert (done.stdout, done.returncode) == ("bob\n", 5)
+
+
+@pytest.mark.parametrize("moment", [0.05, 0.2, 0.5, 1.0])
+@pytest.mark.parametrize("killed", ["keeper", "command"])
+def test_killed_start_leaves_nothing(moment, killed):
+    """kill -9 while the laboratory starts: of the keeper, or of `rootline lab up`, whose laboratory may come up."""
+    need_spaces()
+    before = interfaces()
+    process = subprocess.Popen([lab.ROOTLINE, "lab", "up", "--name", "start"], stdout=subprocess.DEVNULL,
+                               stderr=subprocess.DEVNULL)
+    time.sleep(moment)
+    try:
+        keeper = keeper_of("start")
+    except (StopIteration, AssertionError):
+        keeper = None
+    inside = members(keeper) if keeper else set()
+    if killed == "command":
+        process.kill()
+    elif keeper and keeper != process.pid:
+        os.kill(keeper, signal.SIGKILL)
+    process.wait(60)
+    if "start" in command("list").stdout.split():
+        assert wait_until(lambda: command("down", "--name", "start").returncode == 0 or
+                          "start" not in command("list").stdout.split())
+    assert wait_until(lambda: "start" not in command("list").stdout.split())
+    assert wait_until(lambda: not [pid for pid in inside - {process.pid} if is_alive(pid)])
+    assert interfaces() == before
+
+
+def test_poisoned_cache_stays_until_reset():
+    """After run --stay a client sees the forged page; reset brings zones, defences and cache back."""
+    need_spaces()
+    lab.need("dig", "curl")
+    one = Laboratory("stay")
+    try:
+        assert one("run", "spoof", "--stay").returncode == 0
+        assert one.shell("alice", "dig", "+short", "www.bank.com").stdout == "192.0.2.66\n"
+        assert "FORGED" in one.shell("alice", "curl", "-s", "http://www.bank.com/").stdout
+        one("run", "kaminsky", "--stay")
+        assert "DEFENCES OFF: random-port" in one("status").stdout
+        process = subprocess.Popen([lab.ROOTLINE, "lab", "run", "walk", "--slow", "--name", "stay"],
+                                   stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
+        assert "without" in process.stderr.readline() and "with defences" in process.stderr.readline()
+        time.sleep(1)
+        process.kill()  # post.org is signed with NSEC3 now
+        process.wait(20)
+        assert one("reset").returncode == 0
+        assert "DEFENCES OFF: dnssec\n" in one("status").stdout
+        assert "FORGED" not in one.shell("alice", "curl", "-s", "http://www.bank.com/").stdout
+        assert "NSEC3" not in one.shell("alice", "dig", "+dnssec", "@198.51.100.30", "nothing.post.org").stdout
+    finally:
+        one.down()
+
+
 def listed():
     done = subprocess.run([lab.ROOTLINE, "lab", "run", "--list", "--json"], capture_output=True, text=True)
     return [row["name"] for row in json.loads(done.stdout)]
@@ -265,5 +370,11 @@ def test_check_finds_what_was_changed(validating, tmp_path):
     path.write_text(path.read_text().replace("192.0.2.66", "192.0.2.67"))
     done = command("check", path)
     assert done.returncode == FAILED and "was changed" in done.stdout
-    path.write_text("{")
-    assert command("check", path).returncode == FAILED
+    for hostile in ("{", "[" * 1000000, '{"experiment":"\\u001b[31m","seed":1}', '{"experiment":5,"runs":{},"checksum":[]}'):
+        path.write_text(hostile)
+        done = command("check", path)
+        assert done.returncode == FAILED and "is no record" in done.stdout and "\x1b" not in done.stdout
+    with open(path, "wb") as file:
+        file.truncate(100 << 20)
+    done = command("check", path)
+    assert done.returncode == FAILED and "too large" in done.stdout

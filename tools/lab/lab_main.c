@@ -90,7 +90,7 @@ static void print_welcome(const char *name, const struct defence_era *era)
     print_hint("shell", option, " alice",
                "a client: dig www.bank.com; curl http://www.bank.com");
     print_hint("capture", option, " resolver", "its packets, as they pass");
-    print_hint("run --list", "", "", "the experiments");
+    print_hint("run", option, " --list", "the experiments");
     print_hint("run", option, " kaminsky", "an attack, without the defences and with them");
     print_hint("run", option, " kaminsky --stay", "without them only: then look from alice");
     print_hint("down", option, "", "the end; nothing is left");
@@ -349,7 +349,11 @@ static int lab_capture(int argc, char **argv)
     struct space space;
     FILE *file = NULL;
 
-    if (argc != 1)
+    long long cnt = -1; /* without end */
+    char *end = NULL;
+    if (packets)
+        cnt = strtoll(packets, &end, 10);
+    if (argc != 1 || (packets && (cnt < 1 || *end)))
         return cmd_wrong_usage("usage: rootline lab capture [--name NAME] [--file FILE.pcap] "
                                "[--packets N] HOST\n");
     if (!name)
@@ -360,8 +364,7 @@ static int lab_capture(int argc, char **argv)
     }
     int status = go_to_host(name, argv[0], &space);
     if (status < 0)
-        _exit(capture_run(capture_open(), file, packets ? atoll(packets) : -1) ? CMD_DONE
-                                                                               : CMD_WRONG);
+        _exit(capture_run(capture_open(), file, cnt) ? CMD_DONE : CMD_WRONG);
     return status;
 }
 
