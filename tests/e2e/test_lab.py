@@ -285,6 +285,34 @@ def test_shell_status_and_input(laboratory):
     assert (done.stdout, done.returncode) == ("bob\n", 5)
 
 
+def test_shell_forgets_the_proxies_outside(laboratory):
+    lab.need("curl")
+    done = subprocess.run([lab.ROOTLINE, "lab", "shell", "--name", "tests", "alice", "curl", "-s", "http://www.bank.com/"],
+                          env=dict(os.environ, http_proxy="http://proxy.example:3128", ALL_PROXY="http://proxy.example:3128"),
+                          capture_output=True, text=True, timeout=60)
+    assert "The Bank" in done.stdout
+
+
+def test_resolv_conf_may_be_a_link_to_a_hidden_folder():
+    """systemd-resolved makes /etc/resolv.conf a link into a folder that leads out of the laboratory, and so is hidden."""
+    need_spaces()
+    lab.need("dig")
+    if os.geteuid() != 0:
+        pytest.skip("another /etc needs root")
+    script = f"""
+        mount -t tmpfs none /run && mkdir -p /run/systemd/resolve /run/etc && cp -a /etc/. /run/etc/ &&
+        echo nameserver 127.0.0.53 >/run/systemd/resolve/stub-resolv.conf && rm -f /run/etc/resolv.conf &&
+        ln -s ../run/systemd/resolve/stub-resolv.conf /run/etc/resolv.conf && mount --bind /run/etc /etc &&
+        {lab.ROOTLINE} lab up --name link >/dev/null || exit 9
+        {lab.ROOTLINE} lab shell --name link alice dig +short www.bank.com
+        {lab.ROOTLINE} lab down --name link
+        rm /etc/resolv.conf
+        {lab.ROOTLINE} lab up --name link"""
+    done = subprocess.run(["unshare", "--mount", "sh", "-c", script], capture_output=True, text=True, timeout=120)
+    assert done.returncode != 9, done.stderr
+    assert done.stdout == "198.51.100.10\n" and "/etc/resolv.conf is missing" in done.stderr
+
+
 @pytest.mark.parametrize("moment", [0.05, 0.2, 0.5, 1.0])
 @pytest.mark.parametrize("killed", ["keeper", "command"])
 def test_killed_start_leaves_nothing(moment, killed):

@@ -97,15 +97,36 @@ static bool set_up_interface(size_t index)
     return works;
 }
 
-/* Programs of the system ask this laboratory's resolver and no other: not a cache of the
- * machine either, whose socket would lead out.  Names of the machine's network namespaces lead
- * out too: `ip link set eth0 netns NAME`. */
+/* Hide what leads out: the sockets of the machine's caches of names, and the names of its
+ * network namespaces (`ip link set eth0 netns NAME`). */
+static bool cover_ways_out(void)
+{
+    static const char *const folders[] = {"/run/nscd", "/run/systemd/resolve", "/run/netns",
+                                          "/run/docker/netns"};
+    /* /etc/resolv.conf may be a link to one of them */
+    static const char *const links[] = {"/run/systemd/resolve/stub-resolv.conf",
+                                        "/run/systemd/resolve/resolv.conf"};
+
+    for (size_t i = 0; i < ARRAY_LEN(folders); i++)
+        if (mount("none", folders[i], "tmpfs", 0, "size=4k,mode=755") != 0 && errno != ENOENT)
+            return false;
+    for (size_t i = 0; i < ARRAY_LEN(links); i++) {
+        int fd = open(links[i], O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+        if (fd < 0 && errno != ENOENT)
+            return false;
+        if (fd >= 0)
+            close(fd);
+    }
+    return true;
+}
+
+/* Programs of the system ask this laboratory's resolver and no other. */
 static bool mount_host_files(const struct site *site, const struct topology_host *host)
 {
     static const char *const files[] = {"resolv.conf", "hosts", "nsswitch.conf"};
     char from[SITE_PATH_MAX], to[64];
 
-    if (mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0)
+    if (mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 || !cover_ways_out())
         return false;
     for (size_t i = 0; i < ARRAY_LEN(files); i++) {
         site_path(site, host, files[i], from);
@@ -113,12 +134,6 @@ static bool mount_host_files(const struct site *site, const struct topology_host
         if (mount(from, to, NULL, MS_BIND, NULL) != 0 && errno != ENOENT)
             return false;
     }
-    for (const char *const *folder =
-             (const char *const[]){"/run/nscd", "/run/systemd/resolve", "/run/netns",
-                                   "/run/docker/netns", NULL};
-         *folder; folder++)
-        if (mount("none", *folder, "tmpfs", 0, "size=4k") != 0 && errno != ENOENT)
-            return false;
     return true;
 }
 
@@ -578,7 +593,8 @@ static bool is_empty_folder(const char *path)
 /* Mount a file system in memory on a folder that nobody misses. */
 static bool mount_folder(struct keeper *k)
 {
-    static const char *const places[] = {"/mnt", "/media", "/srv", "/opt"};
+    static const char *const places[] = {"/mnt",     "/media",     "/srv", "/opt",
+                                         "/var/opt", "/var/local", "/boot"};
 
     for (size_t i = 0; i < ARRAY_LEN(places); i++)
         if (is_empty_folder(places[i])) {
@@ -588,7 +604,9 @@ static bool mount_folder(struct keeper *k)
                    fail_keeper(k, "cannot mount a file system in memory");
         }
     errno = ENOTEMPTY;
-    return fail_keeper(k, "one of /mnt, /media, /srv, /opt must be an empty folder");
+    return fail_keeper(
+        k, "one of /mnt, /media, /srv, /opt, /var/opt, /var/local, /boot must be an "
+           "empty folder");
 }
 
 static bool mount_all(struct keeper *k)
@@ -597,6 +615,9 @@ static bool mount_all(struct keeper *k)
         return fail_keeper(k, "cannot separate the mounts");
     if (mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) != 0)
         return fail_keeper(k, "cannot mount /proc (a container may forbid it)");
+    if (access("/etc/resolv.conf", F_OK) != 0)
+        return fail_keeper(k, "/etc/resolv.conf is missing, or a link that leads nowhere; an "
+                              "empty file is enough");
     return mount_folder(k);
 }
 

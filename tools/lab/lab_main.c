@@ -301,6 +301,21 @@ static void add_to_path(void)
     setenv("PATH", path, 1);
 }
 
+/* Remove from the environment what names servers outside: commands would try to reach them. */
+static void forget_outside(void)
+{
+    static const char *const names[] = {"http_proxy",      "https_proxy",
+                                        "ftp_proxy",       "all_proxy",
+                                        "HTTP_PROXY",      "HTTPS_PROXY",
+                                        "FTP_PROXY",       "ALL_PROXY",
+                                        "ROOTLINE_SOCKET", "DBUS_SESSION_BUS_ADDRESS",
+                                        "SSH_AUTH_SOCK"};
+
+    for (size_t i = 0; i < ARRAY_LEN(names); i++)
+        unsetenv(names[i]);
+    setenv("MOZ_NO_REMOTE", "1", 1); /* Firefox: not a window of the one that runs outside */
+}
+
 static int lab_shell(int argc, char **argv)
 {
     const char *shell = getenv("SHELL");
@@ -320,7 +335,7 @@ static int lab_shell(int argc, char **argv)
     if (status >= 0)
         return status;
     add_to_path();
-    unsetenv("ROOTLINE_SOCKET");
+    forget_outside();
     if (strcmp(argv[0], "resolver") == 0 || site_is_server(topology_find(argv[0]))) {
         char path[SITE_PATH_MAX];
         snprintf(path, sizeof(path), "%s/%s/control.sock", space.folder, argv[0]);
