@@ -151,14 +151,15 @@ static bool is_state_trusted(enum rollover_state state)
     return state == ROLLOVER_VALID || state == ROLLOVER_MISSING;
 }
 
-/* True if other keys are trusted now.  A key that is valid from the start is that of a
- * configured anchor. */
+/* True if other keys are trusted now.  A key that is valid or revoked from the start is that of
+ * a configured anchor, which was trusted before. */
 static bool is_trust_changed(const struct rollover_changes *changes)
 {
     for (unsigned i = 0; i < changes->cnt; i++) {
         const struct rollover_change *change = &changes->at[i];
-        if (change->from != ROLLOVER_START &&
-            is_state_trusted(change->from) != is_state_trusted(change->to))
+        bool was_trusted = change->from == ROLLOVER_START || is_state_trusted(change->from);
+        bool is_new = change->from == ROLLOVER_START && change->to == ROLLOVER_PENDING;
+        if (!is_new && was_trusted != is_state_trusted(change->to))
             return true;
     }
     return false;

@@ -337,6 +337,29 @@ static void put_recent_failures(struct json *status, const struct trace_ring *ri
             return;
 }
 
+/* ---- tunnels ---- */
+
+/* Put the alerts of which the domain is `name` or above it, newest first. */
+static void put_tunnels(struct json *to, struct tunnel *tunnel, const uint8_t *name)
+{
+    struct json *list = json_put_list(to, "recent-tunnels");
+    struct tunnel_alert alert;
+    char client[ADDR_TEXT_MAX];
+
+    for (uint64_t back = 0; tunnel_find_alert(tunnel, back, &alert); back++) {
+        if (name && !dname_is_under(name, alert.zone))
+            continue;
+        struct json *one = json_add_object(list);
+        to_json_time(one, "time", alert.when_ms);
+        addr_print_host(&alert.client, client);
+        json_put_text(one, "client", client);
+        to_json_name(one, "zone", alert.zone);
+        json_put_number(one, "names", alert.sum.names);
+        json_put_number(one, "octets", alert.sum.octets);
+        json_put_number(one, "seconds", alert.sum.seconds);
+    }
+}
+
 static void put_cache(struct json *to, const struct res_control *worker)
 {
     json_put_text(to, "store", worker->cache ? "file" : "memory");
@@ -386,6 +409,7 @@ static void run_status(struct control_call *call, void *data)
         return;
     put_quota(json_put_object(call->result, "quota"), engine->quota);
     put_cache(json_put_object(call->result, "cache"), worker);
+    put_tunnels(call->result, worker->tunnel, NULL);
 }
 
 /* ---- the cache ---- */
@@ -636,6 +660,7 @@ static void run_explain(struct control_call *call, void *engine)
         control_fail(call, "\"%.60s\" is not an IP address", as);
         return;
     }
+    put_tunnels(call->result, worker->tunnel, name);
     if (!worker->cache && worker->worker_cnt > 1)
         json_put_text(
             call->result, "remark",

@@ -50,6 +50,7 @@ struct resolver {
 struct shared {
     struct quota *quota;
     struct ports *ports;
+    struct tunnel *tunnel;
     struct cache_lmdb *cache;                   /* NULL: each worker has its own in memory */
     struct inflight *inflight;                  /* NULL: one worker, or caches of their own */
     atomic_bool is_halted;                      /* no query may be sent any more */
@@ -229,6 +230,7 @@ static void free_res_shared(void *shared)
     cache_lmdb_free(&s->cache);
     inflight_free(&s->inflight);
     quota_free(&s->quota);
+    tunnel_free(&s->tunnel);
     ports_free(&s->ports);
     uv_mutex_destroy(&s->lock);
     free(s);
@@ -248,6 +250,8 @@ static void *new_res_shared(const void *data, size_t worker_cnt)
     enum err err = open_ports(conf, &s->ports);
     if (!err)
         err = quota_new(&conf->quota_limits, &s->quota);
+    if (!err)
+        err = tunnel_new(&s->tunnel);
     if (err) {
         free_res_shared(s);
         return NULL;
@@ -460,6 +464,7 @@ static enum err open_engine(void *engine, struct uv_loop_s *loop)
         cache_clock_read_boot(boot);
         engine_learn_clock(made, boot);
     }
+    r->control.tunnel = r->shared->tunnel;
     made->own = r->own;
     made->inflight = r->shared->inflight;
     made->worker = r->control.worker;
@@ -472,6 +477,7 @@ static enum err open_engine(void *engine, struct uv_loop_s *loop)
         close_outside(r);
         return ERR_NOMEM;
     }
+    res_serve_set_tunnel(r->control.serve, r->shared->tunnel);
     r->control.explain = res_explain_new(r->control.serve);
     if (!r->control.explain) {
         close_outside(r);

@@ -2,7 +2,10 @@
  * answer. */
 #include "resolver/answer/answer.h"
 
+#include "base/log.h"
 #include "base/now.h"
+#include "dns/dname_text.h"
+#include "dns/rrsig.h"
 #include "net/request/reply.h"
 #include "resolver/answer/aggressive.h"
 
@@ -11,6 +14,7 @@ enum {
     PROOFS_MAX = 64, /* more than fit into an answer */
     ANY_TTL = 3789,
     STALE_TEXT_MAX = 160,
+    BLOCK_LOG_MS = 1000,
     WALK_MAX = ANSWER_CNAMES_MAX + 1
 };
 
@@ -23,6 +27,7 @@ struct walk {
     const struct trace_listeners *listeners; /* NULL: none */
     struct cache_time when;
     struct cache_time stale;  /* `when` with stale_ms; 0 there: no stale entry is used */
+    bool is_after_bogus;      /* of those only secure ones are */
     int64_t oldest_expiry_ms; /* of the stale entry that expired first; 0: none is used */
     struct builder_mark begin;
     const uint8_t *name;         /* the current name of the chain */
@@ -62,11 +67,38 @@ static void finish_walk(struct walk *w, unsigned rcode)
     w->out->rcode = rcode;
 }
 
+static bool are_signatures_in_time(const struct rrset *set, uint32_t now_s)
+{
+    const struct rrset *sigs = set ? rrset_signatures(set) : NULL;
+
+    for (size_t pos = 0; sigs && pos < sigs->size;) {
+        struct rrset_record record = rrset_at(sigs, pos, &pos);
+        struct rrsig sig = rrsig_read(record.rdata, record.len);
+        if (rrsig_check_time(&sig, now_s) != RRSIG_IN_TIME)
+            return false;
+    }
+    return true;
+}
+
+/* True if the entry is still as secure as when it was validated: a stale one may have outlived
+ * its signatures. */
+static bool is_entry_secure(const struct walk *w, const struct cache_found *found)
+{
+    uint32_t now_s = (uint32_t)(w->when.now_ms / 1000);
+
+    if (found->security != CACHE_SECURE || !found->is_stale)
+        return found->security == CACHE_SECURE;
+    bool is_secure = are_signatures_in_time(found->set, now_s);
+    for (unsigned i = 0; i < found->proofs.cnt; i++)
+        is_secure &= are_signatures_in_time(found->proofs.at[i].set, now_s);
+    return is_secure;
+}
+
 /* Return the TTL of an entry in the answer, and note when it expires and whether it is secure.
  */
 static uint32_t answer_ttl(struct walk *w, const struct cache_found *found)
 {
-    w->is_secure &= found->security == CACHE_SECURE;
+    w->is_secure &= is_entry_secure(w, found);
     if (w->insecure_ede == 0)
         w->insecure_ede = found->ede;
     if (found->expire_ms < w->out->expire_ms)
@@ -112,6 +144,28 @@ static void fail_walk(struct walk *w, uint16_t ede, const char *text)
     w->out->ede = ede;
     w->out->text = text;
     finish_walk(w, RRTYPE_RCODE_SERVFAIL);
+}
+
+/* Refuse an answer with a private address, against DNS rebinding.  The log names one per
+ * second: more would help an attacker to fill the disk. */
+static void block_walk(struct walk *w, const struct addr *addr)
+{
+    struct engine *engine = w->engine;
+    const uint64_t now_ms = now_mono_ms();
+    char address[ADDR_TEXT_MAX], text[EDNS_EDE_TEXT_MAX + 1], name[DNAME_TEXT_MAX];
+
+    addr_print_host(addr, address);
+    snprintf(text, sizeof(text), "%s is in private-addresses", address);
+    const char *copy = arena_copy(w->arena, text, strlen(text) + 1);
+    fail_walk(w, EDNS_EDE_BLOCKED, copy ? copy : "");
+    finish_walk(w, RRTYPE_RCODE_REFUSED);
+    engine->counts.blocked++;
+    if (engine->block_log_ms && now_ms - engine->block_log_ms < BLOCK_LOG_MS)
+        return;
+    engine->block_log_ms = now_ms;
+    dname_text_print(message_qname(&w->ex->query), name);
+    log_info("the answer for %s is blocked: its address %s is in private-addresses", name,
+             address);
 }
 
 static void end_in_miss(struct walk *w)
@@ -237,6 +291,16 @@ static uint32_t additional_ttl(struct walk *w, const struct cache_found *found)
     return ttl;
 }
 
+/* True if the RRset has an address that an answer to this query must not have.  What counts is
+ * the name that the client asks for: the CNAME of an attacker may lead to an internal name. */
+static bool is_private(const struct walk *w, const struct rrset *set, struct addr *out)
+{
+    const struct private_addresses *private = &w->engine->policy->private;
+
+    return __builtin_expect(private->prefixes.cnt > 0, 0) && private_find(private, set, out) &&
+           private_guards(private, message_qname(&w->ex->query));
+}
+
 /* Add the addresses of names in the answer that are in the cache and fit, which saves the
  * client a query.  Only the first ADDITIONAL_MAX names are looked up. */
 static void write_additional(struct walk *w, const struct rrset *set)
@@ -248,6 +312,7 @@ static void write_additional(struct walk *w, const struct rrset *set)
         struct rrset_record record = rrset_at(set, pos, &pos);
         const uint8_t *target = rdata_target(set->type, record.rdata);
         struct cache_found found;
+        struct addr addr;
         if (!target)
             return;
         if (*target == 0)
@@ -257,7 +322,7 @@ static void write_additional(struct walk *w, const struct rrset *set)
         for (size_t i = 0; i < ARRAY_LEN(types); i++)
             if (cache_find(&w->engine->cache, &w->key, w->key.labels, types[i], &w->when,
                            w->arena, &found) &&
-                found.kind == CACHE_DATA && found.ttl > 0 &&
+                found.kind == CACHE_DATA && found.ttl > 0 && !is_private(w, found.set, &addr) &&
                 !write_section_rrset(w, MESSAGE_ADDITIONAL, target, found.set,
                                      additional_ttl(w, &found)))
                 return;
@@ -350,7 +415,8 @@ static void answer_failure(struct walk *w, const struct cache_found *found)
     /* why validation failed says more than that it failed before */
     bool is_fresh = found->cached_ms >= w->when.since_ms || found->security == CACHE_BOGUS ||
                     (found->ede >= EDNS_EDE_BOGUS && found->ede <= EDNS_EDE_NSEC_MISSING);
-    w->out->is_failure = found->security != CACHE_BOGUS;
+    w->out->is_failure = true;
+    w->out->is_bogus = found->security == CACHE_BOGUS;
     fail_walk(w, is_fresh ? found->ede : EDNS_EDE_CACHED_ERROR, found->text);
 }
 
@@ -359,12 +425,17 @@ static void answer_failure(struct walk *w, const struct cache_found *found)
 static void write_data(struct walk *w, const struct cache_found *found)
 {
     struct cache_found dname;
+    struct addr addr;
     unsigned labels;
 
     if ((found->set->flags & RRSET_IS_SYNTHESISED) &&
         cache_find_dname(&w->engine->cache, &w->key, &w->when, w->arena, &dname, &labels))
         write_dname(w, dname_suffix(w->name, labels), dname.set, answer_ttl(w, &dname));
     uint32_t ttl = answer_ttl(w, found);
+    if (is_private(w, found->set, &addr)) {
+        block_walk(w, &addr);
+        return;
+    }
     if (found->set->type == RRTYPE_DNAME)
         write_dname(w, w->name, found->set, ttl);
     else
@@ -422,6 +493,11 @@ static void look_up_name(struct walk *w, const struct cache_time *when, struct k
         k->has_nxdomain = cache_find_nxdomain(cache, &w->key, when, w->arena, &k->nxdomain);
     if (wants_all)
         keep_newest_stale(k);
+    if (wants_all && w->is_after_bogus) {
+        k->has_data = k->has_data && is_entry_secure(w, &k->data);
+        k->has_cname = k->has_cname && is_entry_secure(w, &k->cname);
+        k->has_nxdomain = k->has_nxdomain && is_entry_secure(w, &k->nxdomain);
+    }
 }
 
 /* Answer with what is known.  Return whether the chain continues at another name. */
@@ -585,7 +661,6 @@ static void explain_stale(struct walk *w)
              insecure ? insecure : "");
     const char *copy = arena_copy(w->arena, text, strlen(text));
     w->out->is_explained = w->out->is_stale = true;
-    w->out->is_secure = false;
     w->out->ede =
         w->out->rcode == RRTYPE_RCODE_NXDOMAIN ? EDNS_EDE_STALE_NXDOMAIN : EDNS_EDE_STALE;
     w->out->text = copy ? copy : "";
@@ -708,6 +783,7 @@ void answer_write(struct engine *engine, struct exchange *ex, const struct answe
     w.when.admits_bogus = ex->query.flags & MESSAGE_CD;
     w.stale = w.when;
     w.stale.stale_ms = terms->stale_ms;
+    w.is_after_bogus = terms->is_after_bogus;
     w.oldest_expiry_ms = 0;
     w.begin = builder_mark(&ex->out);
     w.name = message_qname(&ex->query);

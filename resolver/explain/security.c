@@ -356,7 +356,14 @@ static bool draw_anchor(struct chain_walk *w, const struct anchor *anchor)
 
     add_links(list, anchor->ds);
     add_links(list, anchor->keys);
-    return put_zone_keys(w, node, anchor->zone);
+    struct verdict v = trust_weigh_anchor(anchor, &w->rules);
+    if (v.status == VERDICT_SECURE)
+        return put_zone_keys(w, node, anchor->zone);
+    char text[VERDICT_TEXT_MAX];
+    verdict_print(&v, text);
+    put_end(node, VERDICT_INSECURE, verdict_reason_name(v.reason), text);
+    end_walk(w, SECURITY_INSECURE, text);
+    return false;
 }
 
 static bool draw_cut(struct chain_walk *w, const uint8_t *zone, const struct cache_found *found)

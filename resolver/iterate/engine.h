@@ -90,6 +90,7 @@ struct engine {
     char boot[CACHE_CLOCK_BOOT_MAX]; /* of this machine; "": the clock is not noted */
     uint64_t clock_due_ms;           /* mono: when it is noted next */
     uint64_t last_number;            /* number of the newest task */
+    uint64_t block_log_ms;           /* mono: when a blocked answer was last logged */
     struct rejected rejected;
     struct trace_ring finished;
     struct engine_counts counts;

@@ -461,7 +461,8 @@ struct task *task_get(struct engine *engine, const uint8_t *name, uint16_t type,
                       struct budget *budget, struct task *parent)
 {
     unsigned steps = 0, depth = parent ? parent->depth + 1 : 0;
-    struct task *t = find_in_flight(engine, name, type);
+    bool may_join = parent || engine->policy->defences.merging;
+    struct task *t = may_join ? find_in_flight(engine, name, type) : NULL;
 
     if (t && parent && waits_for(t, parent, &steps)) {
         task_trace_note(parent, TRACE_NOTE_LOOP);

@@ -192,16 +192,23 @@ static struct deny proofs_of(struct vetting *v, struct keyset *keys)
 
 /* Keep the proofs of the zone, those too that this validator does not need, because that of a
  * client may; and cap the TTL of what they prove (RFC 8198 5.4). */
-static void keep_zone_proofs(const struct vetting *v, const struct deny_found *found,
-                             struct vet_state *state, struct rrset *proved)
+static void keep_checked_proofs(const struct vetting *v, struct vet_state *state,
+                                struct rrset *proved)
 {
-    for (size_t i = 0; i < v->record_cnt && found->used; i++) {
+    for (size_t i = 0; i < v->record_cnt; i++) {
         const struct deny_record *record = &v->records[i];
         state->proofs.at[state->proofs.cnt++] =
             (struct cache_proof){record->owner, record->set};
         if (proved)
             proved->ttl = (uint32_t)util_min(proved->ttl, record->set->ttl);
     }
+}
+
+static void keep_zone_proofs(const struct vetting *v, const struct deny_found *found,
+                             struct vet_state *state, struct rrset *proved)
+{
+    if (found->used)
+        keep_checked_proofs(v, state, proved);
 }
 
 /* True if a part of the reply is bogus: then none of it is used for other names. */
@@ -393,6 +400,27 @@ static void vet_link(struct vetting *v, unsigned i)
     set_security(v, state, vet_set(v, set, i, state));
     if (state->security != CACHE_SECURE && state->proofs.cnt == 0 && is_expanded(set))
         keep_all_proofs(v->reply->scrub, state);
+}
+
+/* A server that follows a CNAME to a delegation of its own zone may prove beside it that there
+ * is no DS: then the DS needs no query, neither from here nor from a client that validates. */
+static void vet_beside_cname(struct vetting *v)
+{
+    const struct scrub *scrub = v->reply->scrub;
+    unsigned last = scrub->chain_cnt - 1U;
+
+    if (scrub->chain_cnt == 0 || scrub->proof_cnt == 0 || scrub->is_answered || v->zone ||
+        v->out->chain[last].security != CACHE_SECURE)
+        return;
+    const struct scrub_set *set = &scrub->chain[last];
+    const uint8_t *signer = find_signer(set->owner, set->set->type, set->set);
+    if (!signer || !dname_is_under(scrub->last, signer))
+        return;
+    struct chain chain = chain_find(v->task, signer);
+    if (chain.status != CHAIN_SECURE)
+        return;
+    check_proofs(v, chain.keys);
+    keep_checked_proofs(v, &v->out->chain[last], set->set);
 }
 
 /* ---- denials ---- */
@@ -608,21 +636,23 @@ bool vet_reply(struct task *task, const struct vet_reply_of *reply, struct vet *
                         .reply = reply,
                         .out = out,
                         .rules = chain_rules(task),
-                        .work = rules_work_least(&task->validation, &task->budget->validation),
                         .arena = &task->engine->scratch,
                         .memo = task->engine->sigmemo};
 
-    v.before = v.work;
     memset(out, 0, sizeof(*out));
     if (!task->engine->policy->is_validating) {
         leave_unchecked(reply, out);
         return true;
     }
     find_chains(&v);
+    v.work = rules_work_least(&task->validation, &task->budget->validation);
+    v.before = v.work;
     for (unsigned i = 0; i < reply->scrub->chain_cnt && !v.must_wait && !pause_vetting(&v); i++)
         vet_link(&v, i);
     if (reply->is_denied && !v.must_wait && !pause_vetting(&v))
         vet_denial(&v);
+    else if (!v.must_wait)
+        vet_beside_cname(&v);
     if (reply->is_delegation && !v.must_wait)
         vet_cut(&v);
     if (!v.must_wait)

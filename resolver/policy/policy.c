@@ -30,7 +30,7 @@ struct policy *policy_new(void)
     p->udp_size = EDNS_UDP_SIZE;
     p->is_prefetching = p->is_aggressive = p->is_minimising = p->is_priming = p->uses_v4 =
         p->uses_v6 = true;
-    p->signals_anchors = true;
+    p->signals_anchors = p->detects_tunnels = true;
     p->ref_cnt = 1;
     return p;
 }
@@ -157,12 +157,12 @@ void policy_seal_trust(struct policy *policy)
 }
 
 bool policy_is_exempt(const struct policy_exempt *exempt, const uint8_t *name,
-                      const struct addr *server)
+                      const struct addr *addr)
 {
     for (size_t i = 0; i < exempt->zone_cnt; i++)
         if (dname_is_under(name, exempt->zones[i]))
             return true;
-    return exempt->servers.cnt > 0 && addr_is_in(&exempt->servers, server);
+    return exempt->addrs.cnt > 0 && addr_is_in(&exempt->addrs, addr);
 }
 
 /* Return true if a query to that address would reach this resolver. */

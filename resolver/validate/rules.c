@@ -59,16 +59,20 @@ struct rules_work rules_work_least(const struct rules_work *task,
         .hashes_left = (uint16_t)util_min(task->hashes_left, query->hashes_left)};
 }
 
+static uint16_t take_spent(uint16_t left, uint16_t before, uint16_t after)
+{
+    unsigned spent = before - (unsigned)after;
+    return (uint16_t)(left - util_min(left, spent));
+}
+
 void rules_work_take(struct rules_work *work, const struct rules_work *before,
                      const struct rules_work *after)
 {
-    work->verifications_left =
-        (uint16_t)(work->verifications_left - before->verifications_left +
-                   after->verifications_left);
+    work->verifications_left = take_spent(work->verifications_left, before->verifications_left,
+                                          after->verifications_left);
     work->failures_left =
-        (uint16_t)(work->failures_left - before->failures_left + after->failures_left);
-    work->hashes_left =
-        (uint16_t)(work->hashes_left - before->hashes_left + after->hashes_left);
+        take_spent(work->failures_left, before->failures_left, after->failures_left);
+    work->hashes_left = take_spent(work->hashes_left, before->hashes_left, after->hashes_left);
 }
 
 /* OpenSSL takes eight times as long for P-384 as for P-256, and three times for Ed448. */
@@ -115,6 +119,8 @@ bool rules_spend_hash(struct rules_work *work, uint8_t salt_len)
     work->hashed++;
     return true;
 }
+
+void rules_renew_failures(struct rules_work *task) { task->failures_left = RULES_FAILURES; }
 
 void rules_count_failure(struct rules_work *work)
 {

@@ -157,7 +157,8 @@ def test_cache_show_lists_denials(setups, kind, workers):
     result = show("flood.test.")
     denials = result["denials"]
     owners = [dns.name.from_text(d["owner"]) for d in denials]
-    assert len(owners) >= (NAMES if "nsec3" in kind else 4) and owners == sorted(set(owners)) and result["denials-omitted"] == 0
+    assert len(owners) >= (NAMES if "nsec3" in kind else 4) and owners == sorted(set(owners))
+    assert result["denials-omitted"] == 0
     for denial in denials:
         assert denial["zone"] == "flood.test." and 0 < denial["ttl"] <= denial["original-ttl"] == 300
         assert denial["next"] and denial["type"] == kind.split("-")[-1].upper()

@@ -21,6 +21,7 @@ struct stage_client;
 struct stage {
     struct policy *policy; /* the test may change it between stage_init and stage_open */
     struct quota *quota;
+    struct tunnel *tunnel;
     struct res_serve *serve;
     struct engine *engine;
     struct conn_limit *conn_limit;

@@ -426,6 +426,12 @@ static void keys_of_one_tag_are_bounded(void **state)
     check(&c, s, keys);
     assert_in_range(c.verdict.reason, VERDICT_BROKEN_KEY, VERDICT_WRONG_SIGNATURE);
     assert_int_equal(c.work.verifications_left, 100 - KEYSET_TRIES_MAX);
+    c = start_check();
+    c.work = rules_work_unlimited();
+    c.rules.tries_all = true; /* laboratory */
+    check(&c, s, keys);
+    assert_int_equal(c.work.verifications_left,
+                     rules_work_unlimited().verifications_left - KEYS);
     keyset_free(&keys);
 }
 
@@ -600,9 +606,27 @@ static void signatures_are_remembered(void **state)
     keyset_free(&keys);
 }
 
+/* Another one has spent of the same allowance meanwhile: nothing is left, and not a lot. */
+static void test_allowance_does_not_wrap(void **state)
+{
+    struct rules_work left = {.verifications_left = 1, .failures_left = 2, .hashes_left = 3};
+    const struct rules_work before = {.verifications_left = 5,
+                                      .failures_left = 5,
+                                      .hashes_left = 5},
+                            after = {
+                                .verifications_left = 2, .failures_left = 2, .hashes_left = 2};
+
+    (void)state;
+    rules_work_take(&left, &before, &after);
+    assert_int_equal(left.verifications_left, 0);
+    assert_int_equal(left.failures_left, 0);
+    assert_int_equal(left.hashes_left, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_allowance_does_not_wrap),
         cmocka_unit_test(good_signatures_are_secure),
         cmocka_unit_test(fields_are_checked),
         cmocka_unit_test(some_types_are_no_wildcards),

@@ -150,7 +150,7 @@ static void add_address(enum zone zone, const char *name)
     if (has_fault("high-ttl"))
         as.original_ttl = 60;
     snprintf(text, sizeof(text), "%s %u A %s", name, has_fault("high-ttl") ? 60 : 3600, GOOD);
-    if (has_fault("unsigned"))
+    if (has_fault("unsigned") || has_fault("no-keys-unsigned"))
         add(MESSAGE_ANSWER, "%s", text);
     else
         add_signed(MESSAGE_ANSWER, zone, &as, text);
@@ -214,7 +214,7 @@ static bool serve_test(const char *name, uint16_t type)
     bool is_ds = type == RRTYPE_DS;
 
     if (strcmp(name, "test.") == 0 && type == RRTYPE_DNSKEY)
-        return !has_fault("no-keys") && (add_keys(TEST_ZONE), true);
+        return strncmp(fault, "no-keys", 7) != 0 && (add_keys(TEST_ZONE), true);
     if (strcmp(name, "signed.test.") == 0 && is_ds)
         add_ds(MESSAGE_ANSWER, SIGNED_ZONE, TEST_ZONE);
     else if (strcmp(name, "near.test.") == 0 && is_ds)
@@ -232,7 +232,12 @@ static bool serve_test(const char *name, uint16_t type)
         add(MESSAGE_ADDITIONAL, "ns.plain.test. 3600 A 192.0.2.4");
     } else if (ends_in(name, "near.test."))
         return serve_near(name, type);
-    else if (ends_in(name, "bare.test.") && type == RRTYPE_A)
+    else if (strcmp(name, "hop.test.") == 0) {
+        add_signed(MESSAGE_ANSWER, TEST_ZONE, NULL, "hop.test. 3600 CNAME www.bare.test.");
+        add_signed(MESSAGE_AUTHORITY, TEST_ZONE,
+                   &(struct signed_as){.is_wrong = has_fault("wrong-beside")},
+                   "bare.test. 300 NSEC near.test. NS RRSIG NSEC");
+    } else if (ends_in(name, "bare.test.") && type == RRTYPE_A)
         add(MESSAGE_ANSWER, "%s 3600 A %s", name, GOOD);
     else if (ends_in(name, "bare.test."))
         add(MESSAGE_AUTHORITY, "bare.test. 300 SOA a. b. 1 2 3 4 300");
@@ -307,6 +312,10 @@ static bool serve_signed(const char *name, uint16_t type)
                 strncmp(name, "root-key-sentinel", 17) == 0) &&
                type == RRTYPE_A) {
         add_address(SIGNED_ZONE, name);
+    } else if (strncmp(name, "root-key-sentinel", 17) == 0) {
+        char text[DNAME_TEXT_MAX + 60];
+        snprintf(text, sizeof(text), "%s 300 NSEC www.signed.test. A RRSIG NSEC", name);
+        deny(SIGNED_ZONE, text);
     } else if (strcmp(name, "www.signed.test.") == 0) {
         deny(SIGNED_ZONE, "www.signed.test. 300 NSEC signed.test. A RRSIG NSEC");
     } else {
@@ -592,10 +601,37 @@ static void test_checking_disabled(void **state)
     finish();
 }
 
-/* One server of two has wrong data. */
+/* One server of two has wrong data, more of it too than is verified in one reply. */
 static void test_another_server(void **state)
 {
     const char *const addresses[] = {"192.0.2.3", "192.0.2.5"};
+    const char *const faults[] = {"wrong-signature", "many-signatures"};
+
+    (void)state;
+    for (unsigned i = 0; i < 4; i++) {
+        start(faults[i / 2]);
+        put_zone(stage.policy, "signed.test.", DELEGATION_STUB, addresses, 2);
+        open_sealed();
+        bad_server = addresses[i % 2];
+        expect_secure("www.signed.test.");
+        finish();
+    }
+}
+
+static unsigned bad_cnt;
+
+static bool count_bad(const char *server, const char *name, uint16_t type)
+{
+    bad_cnt += strcmp(server, bad_server) == 0;
+    return signed_world(server, name, type);
+}
+
+/* A server whose reply did not validate is asked last from then on: before, it is asked for the
+ * keys, a name, and a DS at most. */
+static void test_bogus_server_is_last(void **state)
+{
+    const char *const addresses[] = {"192.0.2.3", "192.0.2.5"};
+    unsigned all_cnt = 0;
 
     (void)state;
     for (unsigned i = 0; i < 2; i++) {
@@ -603,9 +639,36 @@ static void test_another_server(void **state)
         put_zone(stage.policy, "signed.test.", DELEGATION_STUB, addresses, 2);
         open_sealed();
         bad_server = addresses[i];
-        expect_secure("www.signed.test.");
+        bad_cnt = 0;
+        for (unsigned n = 0; n < 20; n++) {
+            char name[DNAME_TEXT_MAX];
+            snprintf(name, sizeof(name), "root-key-sentinel%u.signed.test.", n);
+            query_with(count_bad, name, RRTYPE_A, 0);
+            assert_true(rcode() == RRTYPE_RCODE_NOERROR && is_ad());
+        }
+        assert_in_range(bad_cnt, 0, 3);
+        all_cnt += bad_cnt;
         finish();
     }
+    assert_true(all_cnt > 0);
+}
+
+/* All servers send floods of wrong signatures: each gets its turn, for two verifications. */
+static void test_wrong_signatures_are_bounded(void **state)
+{
+    const char *const addresses[] = {"192.0.2.3", "192.0.2.5"};
+
+    (void)state;
+    start("");
+    put_zone(stage.policy, "signed.test.", DELEGATION_STUB, addresses, 2);
+    open_sealed();
+    query("signed.test.", RRTYPE_DNSKEY, 0);
+    uint64_t before = stage.engine->counts.verified;
+    fault = "many-signatures";
+    query("www.signed.test.", RRTYPE_A, 0);
+    assert_int_equal(rcode(), RRTYPE_RCODE_SERVFAIL);
+    assert_int_equal(stage.engine->counts.verified - before, 2 * RULES_FAILURES);
+    finish();
 }
 
 /* One server of two drops signatures, and no server tells whether there is a DS. */
@@ -745,16 +808,58 @@ static int ede_code(void)
     return -1;
 }
 
+static bool saw_ds;
+
+static bool note_ds(const char *server, const char *name, uint16_t type)
+{
+    saw_ds |= type == RRTYPE_DS;
+    return signed_world(server, name, type);
+}
+
+/* Without keys no server is asked for a DS, which could not be validated. */
 static void test_missing_keys(void **state)
 {
+    const char *const faults[] = {"no-keys", "no-keys-unsigned"};
+
     (void)state;
-    start("no-keys");
-    open_sealed();
-    for (unsigned i = 0; i < 2; i++) { /* the second time from the cache */
-        expect_bogus("www.test.", "");
+    for (unsigned i = 0; i < 4; i++) { /* the second time from the cache */
+        if (i % 2 == 0) {
+            start(faults[i / 2]);
+            open_sealed();
+            saw_ds = false;
+        }
+        ask("www.test.");
+        run(note_ds);
+        assert_int_equal(rcode(), RRTYPE_RCODE_SERVFAIL);
         assert_int_equal(ede_code(), EDNS_EDE_DNSKEY_MISSING);
+        assert_false(saw_ds);
+        if (i % 2 == 1)
+            finish();
     }
-    finish();
+}
+
+/* A proof beside a CNAME that its target is in an insecure zone: the DS is not looked up,
+ * unless the proof is wrong, and the client gets the proof. */
+static void test_proof_beside_cname(void **state)
+{
+    const char *const faults[] = {"", "wrong-beside", ""};
+
+    (void)state;
+    for (unsigned i = 0; i < ARRAY_LEN(faults); i++) {
+        start(faults[i]);
+        stage.policy->is_aggressive = i < 2;
+        open_sealed();
+        query("www.test.", RRTYPE_A, 0); /* the keys are known */
+        saw_ds = false;
+        query_with(note_ds, "hop.test.", RRTYPE_A, 0);
+        if (rcode() != RRTYPE_RCODE_NOERROR || is_ad() || !has_address(GOOD))
+            fail_msg("%u: RCODE %u: %s", i, rcode(), ede_text());
+        assert_int_equal(saw_ds, i > 0);
+        assert_int_equal(section_of(RRTYPE_NSEC), i == 1 ? -1 : (int)MESSAGE_AUTHORITY);
+        query("www.bare.test.", RRTYPE_A, 0);
+        assert_false(is_ad());
+        finish();
+    }
 }
 
 static void test_negative_anchor_and_island(void **state)
@@ -1145,6 +1250,32 @@ static void test_signal(void **state)
     finish();
 }
 
+/* After their TTL, data are served in place of a bogus answer as long as their signatures hold;
+ * without an answer also longer, but then without AD. */
+static void test_stale_after_bogus(void **state)
+{
+    (void)state;
+    start("");
+    open_sealed();
+    expect_secure("www.test.");
+    fault = "wrong-signature";
+    now_advance(3700 * 1000);
+    for (unsigned i = 0; i < 2; i++) { /* the second time from the cached failure */
+        unsigned before = asked_cnt;
+        expect_secure("www.test.");
+        assert_int_equal(ede_code(), EDNS_EDE_STALE);
+        assert_true(i == 0 || asked_cnt == before);
+    }
+    now_advance(83000 * 1000);
+    for (unsigned i = 0; i < 2; i++)
+        expect_bogus("www.test.", "does not match");
+    fault = "silent";
+    now_advance(1000 * 1000);
+    expect_insecure("www.test.");
+    assert_int_equal(ede_code(), EDNS_EDE_STALE);
+    finish();
+}
+
 static void test_wrong_anchor(void **state)
 {
     struct signed_key key = keys[ROOT_ZONE];
@@ -1157,6 +1288,23 @@ static void test_wrong_anchor(void **state)
     keys[ROOT_ZONE] = key;
     open_sealed();
     expect_bogus("www.test.", "digest");
+    finish();
+}
+
+/* An anchor whose algorithm is not supported: its zone is insecure. */
+static void test_weak_anchor(void **state)
+{
+    uint8_t algorithm = keys[TEST_ZONE].algorithm;
+
+    (void)state;
+    start("");
+    keys[TEST_ZONE].algorithm = 200;
+    add_anchor(TEST_ZONE);
+    keys[TEST_ZONE].algorithm = algorithm;
+    open_sealed();
+    unsigned before = asked_cnt;
+    expect_insecure("www.test.");
+    assert_in_range(asked_cnt - before, 1, 4); /* two referrals' servers, and early keys */
     finish();
 }
 
@@ -1285,6 +1433,29 @@ static void test_end_between_slices(void **state)
     query("an.test.", RRTYPE_A, 0);
     assert_true(res_serve_is_paused(stage.serve));
     finish();
+}
+
+/* The laboratory can take away the bounds on the work of a validator. */
+static void test_unlimited_validation(void **state)
+{
+    uint64_t verified[2];
+
+    (void)state;
+    for (int is_on = 0; is_on < 2; is_on++) {
+        start("");
+        stage.policy->limits.validates_unlimited = !is_on;
+        open_sealed();
+        expect_secure("www.test.");
+        const uint64_t before = stage.engine->counts.verified;
+        fault = "many-signatures";
+        query("www.signed.test.", RRTYPE_A, 0);
+        assert_int_equal(rcode(), RRTYPE_RCODE_SERVFAIL);
+        verified[is_on] = stage.engine->counts.verified - before;
+        finish();
+    }
+    print_message("verifications: %llu, without limits %llu\n", (unsigned long long)verified[1],
+                  (unsigned long long)verified[0]);
+    assert_true(verified[0] > verified[1]);
 }
 
 /* Without anchors nothing is validated, and nothing is asked for it. */
@@ -1439,6 +1610,8 @@ int main(void)
         cmocka_unit_test(test_faults),
         cmocka_unit_test(test_checking_disabled),
         cmocka_unit_test(test_another_server),
+        cmocka_unit_test(test_wrong_signatures_are_bounded),
+        cmocka_unit_test(test_bogus_server_is_last),
         cmocka_unit_test(test_unsigned_server),
         cmocka_unit_test(test_denied_ent),
         cmocka_unit_test(test_wildcard_cname),
@@ -1446,6 +1619,7 @@ int main(void)
         cmocka_unit_test(test_minimised_nxdomain),
         cmocka_unit_test(test_failure_of_root),
         cmocka_unit_test(test_missing_keys),
+        cmocka_unit_test(test_proof_beside_cname),
         cmocka_unit_test(test_referral_without_ds),
         cmocka_unit_test(test_negative_anchor_and_island),
         cmocka_unit_test(test_negative_anchor_and_local_data),
@@ -1459,12 +1633,15 @@ int main(void)
         cmocka_unit_test(test_kept_synthesised),
         cmocka_unit_test(test_sentinel),
         cmocka_unit_test(test_signal),
+        cmocka_unit_test(test_stale_after_bogus),
         cmocka_unit_test(test_wrong_anchor),
+        cmocka_unit_test(test_weak_anchor),
         cmocka_unit_test(test_ttl_is_capped),
         cmocka_unit_test(test_merged),
         cmocka_unit_test(test_costly_answers),
         cmocka_unit_test(test_slices),
         cmocka_unit_test(test_end_between_slices),
+        cmocka_unit_test(test_unlimited_validation),
         cmocka_unit_test(test_off),
     };
 

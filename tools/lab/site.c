@@ -290,7 +290,14 @@ bool site_write_resolver(const struct site *site, const struct defence_set *off,
     defence_print_keys(off, DEFENCE_LAB, out);
     fprintf(out, "}\nlimits: {");
     defence_print_keys(off, DEFENCE_LIMITS, out);
-    fprintf(out, "}\n%s", extra);
+    fprintf(out, "}\ndetection: {");
+    defence_print_keys(off, DEFENCE_DETECTION, out);
+    fprintf(out, "}\n");
+    if (!off->is_off[DEFENCE_PRIVATE])
+        fprintf(out, "private-addresses: {prefixes: [10.0.0.0/8, 172.16.0.0/12, "
+                     "192.168.0.0/16, 203.0.113.0/24,\n"
+                     "  \"fd00::/8\", \"2001:db8:113::/48\"]}\n");
+    fputs(extra, out);
     return finish_file(out);
 }
 
