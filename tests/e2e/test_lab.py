@@ -456,3 +456,43 @@ def test_check_finds_what_was_changed(validating, tmp_path):
         file.truncate(100 << 20)
     done = command("check", path)
     assert done.returncode == FAILED and "too large" in done.stdout
+
+
+def test_saved_laboratory_is_loaded(laboratory, tmp_path):
+    """Another laboratory gets the zones, the links and the clock of the one that was saved."""
+    zones = laboratory.status()["folder"] + "/zones"
+    laboratory.shell("shop", "sh", "-c", f"echo 'new 60 A 198.51.100.20' >>{zones}/shop.com.zone && rootline reload")
+    laboratory("link", "shop", "--delay", "77")
+    assert laboratory("time", "+1h").returncode == 0
+    assert laboratory("save", tmp_path / "saved").returncode == 0
+    laboratory("reset")
+    other = Laboratory("loaded")
+    try:
+        assert other.shell("alice", "dig", "+short", "new.shop.com").stdout == ""
+        done = other("load", tmp_path / "saved")
+        assert done.returncode == 0, done.stderr
+        assert other.shell("alice", "dig", "+short", "new.shop.com").stdout == "198.51.100.20\n"
+        status = other.status()
+        shop = next(host for host in status["hosts"] if host["name"] == "shop")
+        assert status["ahead-s"] == 3600 and shop["link"]["delay-us"] == 77000
+    finally:
+        other.down()
+
+
+@pytest.mark.parametrize("change", [
+    lambda saved: saved["files"].update({"zones/../../tmp/x": "x"}),
+    lambda saved: saved["files"].update({"/etc/x": "x"}),
+    lambda saved: saved["files"].update({"zones/\x1b[31m": "x"}),
+    lambda saved: saved["files"].update({"alice/resolv.conf": "x"}),
+    lambda saved: saved.pop("laboratory"),
+    lambda saved: saved["files"].update({"zones/x": 1})])
+def test_wrong_saved_laboratory_changes_nothing(laboratory, tmp_path, change):
+    laboratory("save", tmp_path / "saved")
+    saved = json.loads((tmp_path / "saved").read_text())
+    saved["files"]["zones/bank.com.zone"] = "spoiled"
+    change(saved)
+    (tmp_path / "saved").write_text(json.dumps(saved))
+    done = laboratory("load", tmp_path / "saved")
+    assert done.returncode == FAILED and "laboratory" in done.stderr and "\x1b" not in done.stderr
+    folder = laboratory.status()["folder"]
+    assert "SOA" in laboratory.shell("bank", "cat", f"{folder}/zones/bank.com.zone").stdout
