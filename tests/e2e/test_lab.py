@@ -479,6 +479,24 @@ def test_saved_laboratory_is_loaded(laboratory, tmp_path):
         other.down()
 
 
+def test_loaded_configuration_writes_inside_only(laboratory, tmp_path):
+    """A file from a stranger may name any folder for the cache; the resolver finds it read-only and caches in memory."""
+    laboratory("save", tmp_path / "saved")
+    saved = json.loads((tmp_path / "saved").read_text())
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    conf = saved["files"]["resolver/resolver.yaml"]
+    saved["files"]["resolver/resolver.yaml"] = conf.replace("{directory: cache,", f"{{directory: {outside},")
+    assert conf != saved["files"]["resolver/resolver.yaml"]
+    (tmp_path / "saved").write_text(json.dumps(saved))
+    laboratory("load", tmp_path / "saved")
+    log = laboratory.shell("resolver", "cat", laboratory.status()["folder"] + "/resolver/log").stdout
+    assert f"{outside}" in log and "ead-only file system" in log, log
+    assert not list(outside.iterdir())
+    assert laboratory("reset").returncode == 0
+    assert laboratory.shell("alice", "dig", "+short", "www.bank.com").stdout == "198.51.100.10\n"
+
+
 @pytest.mark.parametrize("change", [
     lambda saved: saved["files"].update({"zones/../../tmp/x": "x"}),
     lambda saved: saved["files"].update({"/etc/x": "x"}),

@@ -12,6 +12,7 @@
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -242,6 +243,22 @@ static bool has_daemon(size_t index)
            strcmp(topology_hosts[index].name, "resolver") == 0;
 }
 
+/* Make everything but the laboratory's folder read-only: configurations of a loaded laboratory
+ * come from anywhere, and name files that a daemon writes. */
+static bool confine_daemon(const struct keeper *k)
+{
+    enum { RECURSIVE = 0x8000, READ_ONLY = 1 }; /* AT_RECURSIVE, MOUNT_ATTR_RDONLY */
+    const struct {
+        uint64_t set, clear, propagation, user;
+    } closed = {.set = READ_ONLY}, open = {.clear = READ_ONLY};
+
+    if (unshare(CLONE_NEWNS) != 0)
+        return false;
+    if (syscall(SYS_mount_setattr, AT_FDCWD, "/", RECURSIVE, &closed, sizeof(closed)) != 0)
+        return errno == ENOSYS; /* before Linux 5.12 */
+    return syscall(SYS_mount_setattr, AT_FDCWD, k->site.folder, 0, &open, sizeof(open)) == 0;
+}
+
 /* Become unbound or named. */
 static void run_peer(const struct keeper *k)
 {
@@ -274,6 +291,8 @@ static void start_host_daemon(struct keeper *k, size_t index)
     k->daemons[index] = fork_on_host(k, index, "log");
     if (k->daemons[index] != 0)
         return;
+    if (!confine_daemon(k))
+        _exit(126);
     if (!site_is_server(host) && k->conf->resolver != SITE_ROOTLINE)
         run_peer(k);
     snprintf(program, sizeof(program), "%s/rootline-%s", k->site.daemons, kind);
