@@ -12,6 +12,7 @@
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -97,15 +98,36 @@ static bool set_up_interface(size_t index)
     return works;
 }
 
-/* Programs of the system ask this laboratory's resolver and no other: not a cache of the
- * machine either, whose socket would lead out.  Names of the machine's network namespaces lead
- * out too: `ip link set eth0 netns NAME`. */
+/* Hide what leads out: the sockets of the machine's caches of names, and the names of its
+ * network namespaces (`ip link set eth0 netns NAME`). */
+static bool cover_ways_out(void)
+{
+    static const char *const folders[] = {"/run/nscd", "/run/systemd/resolve", "/run/netns",
+                                          "/run/docker/netns"};
+    /* /etc/resolv.conf may be a link to one of them */
+    static const char *const links[] = {"/run/systemd/resolve/stub-resolv.conf",
+                                        "/run/systemd/resolve/resolv.conf"};
+
+    for (size_t i = 0; i < ARRAY_LEN(folders); i++)
+        if (mount("none", folders[i], "tmpfs", 0, "size=4k,mode=755") != 0 && errno != ENOENT)
+            return false;
+    for (size_t i = 0; i < ARRAY_LEN(links); i++) {
+        int fd = open(links[i], O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+        if (fd < 0 && errno != ENOENT)
+            return false;
+        if (fd >= 0)
+            close(fd);
+    }
+    return true;
+}
+
+/* Programs of the system ask this laboratory's resolver and no other. */
 static bool mount_host_files(const struct site *site, const struct topology_host *host)
 {
     static const char *const files[] = {"resolv.conf", "hosts", "nsswitch.conf"};
     char from[SITE_PATH_MAX], to[64];
 
-    if (mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0)
+    if (mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 || !cover_ways_out())
         return false;
     for (size_t i = 0; i < ARRAY_LEN(files); i++) {
         site_path(site, host, files[i], from);
@@ -113,12 +135,6 @@ static bool mount_host_files(const struct site *site, const struct topology_host
         if (mount(from, to, NULL, MS_BIND, NULL) != 0 && errno != ENOENT)
             return false;
     }
-    for (const char *const *folder =
-             (const char *const[]){"/run/nscd", "/run/systemd/resolve", "/run/netns",
-                                   "/run/docker/netns", NULL};
-         *folder; folder++)
-        if (mount("none", *folder, "tmpfs", 0, "size=4k") != 0 && errno != ENOENT)
-            return false;
     return true;
 }
 
@@ -227,6 +243,22 @@ static bool has_daemon(size_t index)
            strcmp(topology_hosts[index].name, "resolver") == 0;
 }
 
+/* Make everything but the laboratory's folder read-only: configurations of a loaded laboratory
+ * come from anywhere, and name files that a daemon writes. */
+static bool confine_daemon(const struct keeper *k)
+{
+    enum { RECURSIVE = 0x8000, READ_ONLY = 1 }; /* AT_RECURSIVE, MOUNT_ATTR_RDONLY */
+    const struct {
+        uint64_t set, clear, propagation, user;
+    } closed = {.set = READ_ONLY}, open = {.clear = READ_ONLY};
+
+    if (unshare(CLONE_NEWNS) != 0)
+        return false;
+    if (syscall(SYS_mount_setattr, AT_FDCWD, "/", RECURSIVE, &closed, sizeof(closed)) != 0)
+        return errno == ENOSYS; /* before Linux 5.12 */
+    return syscall(SYS_mount_setattr, AT_FDCWD, k->site.folder, 0, &open, sizeof(open)) == 0;
+}
+
 /* Become unbound or named. */
 static void run_peer(const struct keeper *k)
 {
@@ -259,6 +291,8 @@ static void start_host_daemon(struct keeper *k, size_t index)
     k->daemons[index] = fork_on_host(k, index, "log");
     if (k->daemons[index] != 0)
         return;
+    if (!confine_daemon(k))
+        _exit(126);
     if (!site_is_server(host) && k->conf->resolver != SITE_ROOTLINE)
         run_peer(k);
     snprintf(program, sizeof(program), "%s/rootline-%s", k->site.daemons, kind);
@@ -589,7 +623,8 @@ static bool is_empty_folder(const char *path)
 /* Mount a file system in memory on a folder that nobody misses. */
 static bool mount_folder(struct keeper *k)
 {
-    static const char *const places[] = {"/mnt", "/media", "/srv", "/opt"};
+    static const char *const places[] = {"/mnt",     "/media",     "/srv", "/opt",
+                                         "/var/opt", "/var/local", "/boot"};
 
     for (size_t i = 0; i < ARRAY_LEN(places); i++)
         if (is_empty_folder(places[i])) {
@@ -599,7 +634,9 @@ static bool mount_folder(struct keeper *k)
                    fail_keeper(k, "cannot mount a file system in memory");
         }
     errno = ENOTEMPTY;
-    return fail_keeper(k, "one of /mnt, /media, /srv, /opt must be an empty folder");
+    return fail_keeper(
+        k, "one of /mnt, /media, /srv, /opt, /var/opt, /var/local, /boot must be an "
+           "empty folder");
 }
 
 static bool mount_all(struct keeper *k)
@@ -608,6 +645,9 @@ static bool mount_all(struct keeper *k)
         return fail_keeper(k, "cannot separate the mounts");
     if (mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) != 0)
         return fail_keeper(k, "cannot mount /proc (a container may forbid it)");
+    if (access("/etc/resolv.conf", F_OK) != 0)
+        return fail_keeper(k, "/etc/resolv.conf is missing, or a link that leads nowhere; an "
+                              "empty file is enough");
     return mount_folder(k);
 }
 

@@ -1,5 +1,6 @@
 /* The main file of rootline-lab: a table of its subcommands. */
 #define _GNU_SOURCE
+#include <ctype.h>
 #include <errno.h>
 #include <poll.h>
 #include <sys/syscall.h>
@@ -23,7 +24,10 @@ static const char default_lab[] = "lab";
 
 static int fail_lab(const char *why)
 {
-    fprintf(stderr, "rootline lab: %s\n", why);
+    fputs("rootline lab: ", stderr);
+    for (; *why; why++) /* a name in a file may be meant for the terminal of the reader */
+        fputc(iscntrl((unsigned char)*why) && *why != '\n' ? '?' : *why, stderr);
+    fputc('\n', stderr);
     return CMD_WRONG;
 }
 
@@ -91,7 +95,7 @@ static void print_welcome(const char *name, const struct defence_era *era)
     print_hint("shell", option, " alice",
                "a client: dig www.bank.com; curl http://www.bank.com");
     print_hint("capture", option, " resolver", "its packets, as they pass");
-    print_hint("run --list", "", "", "the experiments");
+    print_hint("run", option, " --list", "the experiments");
     print_hint("run", option, " kaminsky", "an attack, without the defences and with them");
     print_hint("run", option, " kaminsky --stay", "without them only: then look from alice");
     print_hint("down", option, "", "the end; nothing is left");
@@ -302,6 +306,21 @@ static void add_to_path(void)
     setenv("PATH", path, 1);
 }
 
+/* Remove from the environment what names servers outside: commands would try to reach them. */
+static void forget_outside(void)
+{
+    static const char *const names[] = {"http_proxy",      "https_proxy",
+                                        "ftp_proxy",       "all_proxy",
+                                        "HTTP_PROXY",      "HTTPS_PROXY",
+                                        "FTP_PROXY",       "ALL_PROXY",
+                                        "ROOTLINE_SOCKET", "DBUS_SESSION_BUS_ADDRESS",
+                                        "SSH_AUTH_SOCK"};
+
+    for (size_t i = 0; i < ARRAY_LEN(names); i++)
+        unsetenv(names[i]);
+    setenv("MOZ_NO_REMOTE", "1", 1); /* Firefox: not a window of the one that runs outside */
+}
+
 static int lab_shell(int argc, char **argv)
 {
     const char *shell = getenv("SHELL");
@@ -321,7 +340,7 @@ static int lab_shell(int argc, char **argv)
     if (status >= 0)
         return status;
     add_to_path();
-    unsetenv("ROOTLINE_SOCKET");
+    forget_outside();
     if (strcmp(argv[0], "resolver") == 0 || site_is_server(topology_find(argv[0]))) {
         char path[SITE_PATH_MAX];
         snprintf(path, sizeof(path), "%s/%s/control.sock", space.folder, argv[0]);
@@ -350,7 +369,11 @@ static int lab_capture(int argc, char **argv)
     struct space space;
     FILE *file = NULL;
 
-    if (argc != 1)
+    long long cnt = -1; /* without end */
+    char *end = NULL;
+    if (packets)
+        cnt = strtoll(packets, &end, 10);
+    if (argc != 1 || (packets && (cnt < 1 || *end)))
         return cmd_wrong_usage("usage: rootline lab capture [--name NAME] [--file FILE.pcap] "
                                "[--packets N] HOST\n");
     if (!name)
@@ -361,8 +384,7 @@ static int lab_capture(int argc, char **argv)
     }
     int status = go_to_host(name, argv[0], &space);
     if (status < 0)
-        _exit(capture_run(capture_open(), file, packets ? atoll(packets) : -1) ? CMD_DONE
-                                                                               : CMD_WRONG);
+        _exit(capture_run(capture_open(), file, cnt) ? CMD_DONE : CMD_WRONG);
     return status;
 }
 

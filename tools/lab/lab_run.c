@@ -1,5 +1,6 @@
 #include "tools/lab/lab_run.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <sys/stat.h>
 
@@ -65,8 +66,9 @@ static bool read_seed(const char *text, uint64_t *seed)
     *seed = 1;
     if (!text)
         return true;
+    errno = 0;
     *seed = strtoull(text, &end, 10);
-    return *text && !*end;
+    return isdigit((unsigned char)*text) && !*end && errno == 0 && *seed <= INT64_MAX;
 }
 
 int lab_run(const char *name, int argc, char **argv)

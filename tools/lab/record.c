@@ -8,6 +8,7 @@
 #include "base/file.h"
 #include "base/siphash.h"
 #include "tools/cmd.h"
+#include "tools/lab/experiment.h"
 
 enum { RECORD_MAX = 1 << 22, SUM_TEXT = 17 };
 
@@ -52,6 +53,9 @@ static bool has_expected_runs(const struct json *record)
 static const char *judge_record(struct json *record, const char *seed)
 {
     char sum[SUM_TEXT], number[24];
+
+    if (!experiment_find(json_get_text(record, "experiment", "")))
+        return "is no record of an experiment";
     struct json *written = json_take(record, "checksum");
 
     print_sum(record, sum);
@@ -80,7 +84,10 @@ static bool check_record(const char *path, const char *seed, struct json *result
         free(text);
     }
     json_put_text(result, "file", path);
-    json_put_text(result, "experiment", json_get_text(record, "experiment", ""));
+    /* a name that is none may be meant for the terminal of the reader */
+    const struct experiment *experiment =
+        experiment_find(json_get_text(record, "experiment", ""));
+    json_put_text(result, "experiment", experiment ? experiment->name : "?");
     json_put_number(result, "seed", json_get_number(record, "seed", -1));
     json_put_bool(result, "good", fault == NULL);
     if (fault)

@@ -189,6 +189,23 @@ static bool map_user(uid_t uid, gid_t gid)
     return write_proc("/proc/self/gid_map", text);
 }
 
+/* The cure depends on the system: Debian allows it, Ubuntu asks AppArmor, others have a limit.
+ */
+static void explain_refusal(struct fault *fault, bool is_root, int number)
+{
+    const char *cure =
+        is_root ? "In a container: start it with --privileged"
+        : number == ENOSPC
+            ? "Run the command with sudo, or allow it as root: "
+              "sysctl user.max_user_namespaces=10000"
+            : "Run the command with sudo, or allow it as root: "
+              "sysctl kernel.apparmor_restrict_unprivileged_userns=0 (Ubuntu), "
+              "sysctl kernel.unprivileged_userns_clone=1 (Debian 10).  In a chroot no user may";
+
+    fault_set(fault, ERR_DENIED, "%s may not make namespaces here (%s).  %s",
+              is_root ? "root" : "this user", strerror(number), cure);
+}
+
 pid_t space_make(struct fault *fault)
 {
     const uid_t uid = geteuid();
@@ -197,15 +214,7 @@ pid_t space_make(struct fault *fault)
 
     if (unshare(spaces | (uid == 0 ? 0 : CLONE_NEWUSER)) != 0 ||
         (uid != 0 && !map_user(uid, gid))) {
-        fault_set(
-            fault, ERR_DENIED,
-            uid == 0 ? "root may not make namespaces here (%s).  In a container: start it with "
-                       "--privileged"
-                     : "this user may not make namespaces (%s).  Run the command with sudo, or "
-                       "allow it: sysctl kernel.apparmor_restrict_unprivileged_userns=0 "
-                       "(Ubuntu), kernel.unprivileged_userns_clone=1 (Debian 10), "
-                       "user.max_user_namespaces=10000",
-            strerror(errno));
+        explain_refusal(fault, uid == 0, errno);
         return -1;
     }
     const pid_t pid = fork();
