@@ -257,6 +257,54 @@ def test_experiment(validating, name, tmp_path):
     assert checked.returncode == 0, checked.stderr
 
 
+def test_keep_leaves_the_poisoned_cache(laboratory):
+    """The forged record is there for clients until a reset."""
+    done = laboratory("run", "bailiwick", "--stay")
+    assert done.returncode == 0 and "ATTACK SUCCEEDS" in done.stdout, done.stderr
+    assert laboratory.shell("bob", "dig", "+short", "www.bank.com").stdout == "192.0.2.66\n"
+    assert laboratory("reset").returncode == 0
+    assert laboratory.shell("bob", "dig", "+short", "www.bank.com").stdout == "198.51.100.10\n"
+
+
+def test_reset_brings_back_the_zones(laboratory):
+    """A zone that a student edited is as at the start after a reset; so is the trust anchor."""
+    zones = laboratory.status()["folder"] + "/zones"
+    edit = f"echo 'atm A 198.51.100.10' >>{zones}/bank.com.zone && rootline reload"
+    edited = laboratory.shell("bank", "sh", "-c", edit)
+    assert edited.returncode == 0, edited.stderr
+    assert laboratory.shell("alice", "dig", "+short", "atm.bank.com").stdout == "198.51.100.10\n"
+    anchor = laboratory.shell("resolver", "cat", f"{zones}/root.key").stdout
+    assert laboratory("reset").returncode == 0
+    assert "NXDOMAIN" in laboratory.shell("alice", "dig", "atm.bank.com").stdout
+    assert laboratory.shell("resolver", "cat", f"{zones}/root.key").stdout == anchor
+
+
+HEADINGS = ["What to know", "What to type", "What to see", "Why", "What stops it", "Questions"]
+
+
+@pytest.mark.parametrize("name", listed())
+def test_experiment_has_a_page(name):
+    """A page with all headings, three questions with answers, the command, and a link from the index."""
+    folder = lab.SOURCE / "docs/lab"
+    page = (folder / f"{name}.md").read_text()
+    assert page.startswith(f"# {name}: ")
+    assert re.findall(r"^## (.+)$", page, re.MULTILINE) == HEADINGS
+    assert f"rootline lab run {name}" in page
+    assert page.count("<details>") == page.count("</details>") == 3
+    assert f"]({name}.md)" in (folder / "README.md").read_text()
+
+
+def test_links_of_the_pages():
+    """Each link between pages leads to a file, and to a heading of it."""
+    for page in (lab.SOURCE / "docs/lab").glob("*.md"):
+        for path, anchor in re.findall(r"\]\((?!http)([^)#]*)(?:#([^)]*))?\)", page.read_text()):
+            target = page.parent / path if path else page
+            assert target.exists(), f"{page.name}: {path}"
+            anchors = [re.sub(r"[^a-z0-9 -]", "", heading.lower()).replace(" ", "-")
+                       for heading in re.findall(r"^#+ (.+)$", target.read_text(), re.MULTILINE)] if anchor else [""]
+            assert anchor in anchors, f"{page.name}: {path}#{anchor}"
+
+
 def test_check_finds_what_was_changed(validating, tmp_path):
     validating("run", "bailiwick", "--record", tmp_path)
     path = tmp_path / "bailiwick.json"
@@ -267,3 +315,42 @@ def test_check_finds_what_was_changed(validating, tmp_path):
     assert done.returncode == FAILED and "was changed" in done.stdout
     path.write_text("{")
     assert command("check", path).returncode == FAILED
+
+
+def test_saved_laboratory_is_loaded(laboratory, tmp_path):
+    """Another laboratory gets the zones, the links and the clock of the one that was saved."""
+    zones = laboratory.status()["folder"] + "/zones"
+    laboratory.shell("shop", "sh", "-c", f"echo 'new 60 A 198.51.100.20' >>{zones}/shop.com.zone && rootline reload")
+    laboratory("link", "shop", "--delay", "77")
+    assert laboratory("time", "+1h").returncode == 0
+    assert laboratory("save", tmp_path / "saved").returncode == 0
+    laboratory("reset")
+    other = Laboratory("loaded")
+    try:
+        assert other.shell("alice", "dig", "+short", "new.shop.com").stdout == ""
+        done = other("load", tmp_path / "saved")
+        assert done.returncode == 0, done.stderr
+        assert other.shell("alice", "dig", "+short", "new.shop.com").stdout == "198.51.100.20\n"
+        status = other.status()
+        shop = next(host for host in status["hosts"] if host["name"] == "shop")
+        assert status["ahead-s"] == 3600 and shop["link"]["delay-us"] == 77000
+    finally:
+        other.down()
+
+
+@pytest.mark.parametrize("change", [
+    lambda saved: saved["files"].update({"zones/../../tmp/x": "x"}),
+    lambda saved: saved["files"].update({"/etc/x": "x"}),
+    lambda saved: saved["files"].update({"alice/resolv.conf": "x"}),
+    lambda saved: saved.pop("laboratory"),
+    lambda saved: saved["files"].update({"zones/x": 1})])
+def test_wrong_saved_laboratory_changes_nothing(laboratory, tmp_path, change):
+    laboratory("save", tmp_path / "saved")
+    saved = json.loads((tmp_path / "saved").read_text())
+    saved["files"]["zones/bank.com.zone"] = "spoiled"
+    change(saved)
+    (tmp_path / "saved").write_text(json.dumps(saved))
+    done = laboratory("load", tmp_path / "saved")
+    assert done.returncode == FAILED and "laboratory" in done.stderr
+    folder = laboratory.status()["folder"]
+    assert "SOA" in laboratory.shell("bank", "cat", f"{folder}/zones/bank.com.zone").stdout

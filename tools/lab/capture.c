@@ -58,6 +58,26 @@ static void print_message(FILE *out, const struct message *m)
                 m->cnt[1], m->cnt[2], m->cnt[3]);
 }
 
+/* Print the ends of a TCP connection.  False: `ip` is no such packet. */
+static bool print_segment(FILE *out, const uint8_t *ip, size_t len)
+{
+    const bool is_v4 = len >= 40 && ip[0] == 0x45 && ip[9] == IPPROTO_TCP,
+               is_v6 = len >= 60 && ip[0] >> 4 == 6 && ip[6] == IPPROTO_TCP;
+    const size_t size = is_v4 ? 4 : 16, at = is_v4 ? 12 : 8;
+    const uint8_t *tcp = ip + (is_v4 ? 20 : 40);
+    char from[ADDR_TEXT_MAX], to[ADDR_TEXT_MAX];
+    struct addr addr;
+
+    if ((!is_v4 && !is_v6) || addr_from_bytes(ip + at, size, util_get_u16(tcp), &addr))
+        return false;
+    addr_print(&addr, from);
+    if (addr_from_bytes(ip + at + size, size, util_get_u16(tcp + 2), &addr))
+        return false;
+    addr_print(&addr, to);
+    fprintf(out, "%s > %s  TCP, %zu octets\n", from, to, len);
+    return true;
+}
+
 void capture_print(FILE *out, const uint8_t *frame, size_t len, uint64_t start_us)
 {
     const uint64_t at_us = now_mono_us() - start_us;
@@ -68,7 +88,8 @@ void capture_print(FILE *out, const uint8_t *frame, size_t len, uint64_t start_u
     fprintf(out, "%3llu.%06llu ", (unsigned long long)(at_us / 1000000),
             (unsigned long long)(at_us % 1000000));
     if (len < ETH_HLEN || !packet_read_udp(frame + ETH_HLEN, len - ETH_HLEN, &view)) {
-        fprintf(out, "%zu octets, not a whole UDP datagram\n", len);
+        if (len < ETH_HLEN || !print_segment(out, frame + ETH_HLEN, len - ETH_HLEN))
+            fprintf(out, "%zu octets, not a whole UDP datagram\n", len);
         return;
     }
     addr_print(&view.from, from);

@@ -12,7 +12,7 @@
 #include "tools/lab/capture.h"
 #include "tools/terminal.h"
 
-enum { SLOW = 10, LABEL_WIDTH = 28, COLUMN_WIDTH = 28 };
+enum { SLOW = 10, LABEL_WIDTH = 28, LABEL_MAX = 64, COLUMN_WIDTH = 28 };
 
 #define EXPERIMENT(name) extern const struct experiment experiment_##name;
 #include "tools/lab/experiments.def"
@@ -150,6 +150,16 @@ static bool run_trial(const struct experiment *experiment, struct space *space,
 
 /* ---- an experiment ---- */
 
+static _Noreturn void fail_defence(const char *bad)
+{
+    struct defence_set all = {{false}};
+    char ignored[64], names[1000];
+
+    must(defence_switch_off(&all, "all", ignored));
+    defence_print_names(&all, names, sizeof(names));
+    trial_fail("there is no defence \"%s\".  There are: %s", bad, names);
+}
+
 /* DNSSEC would hide the other defences: it is on in a laboratory that validates, and where it
  * is what the experiment is about. */
 static struct defence_set base_set(const struct experiment *experiment,
@@ -198,7 +208,7 @@ struct json *experiment_run(const struct experiment *experiment, struct space *s
     char bad[64], at[NOW_TEXT_MAX];
 
     if (!defence_switch_off(&without, conf->without ? conf->without : experiment->without, bad))
-        trial_fail("there is no defence \"%s\"; `rootline lab run --list` has them", bad);
+        fail_defence(bad);
     json_put_text(record, "experiment", experiment->name);
     json_put_text(record, "what", experiment->what);
     json_put_text(record, "stopped-by", experiment->stopped);
@@ -250,13 +260,13 @@ static void print_cell(struct terminal *t, const struct json *facts, const char 
 /* An identifier as words. */
 static void print_label(struct terminal *t, const char *key)
 {
-    char text[LABEL_WIDTH + 1];
+    char text[LABEL_MAX];
 
     snprintf(text, sizeof(text), "%s", key);
     for (char *c = text; *c; c++)
         if (*c == '-')
             *c = ' ';
-    terminal_print(t, TERMINAL_DIM, "  %-*s", LABEL_WIDTH, text);
+    terminal_print(t, TERMINAL_DIM, "  %-*s ", LABEL_WIDTH - 1, text);
 }
 
 static void print_facts(struct terminal *t, const struct json *runs)
