@@ -269,7 +269,8 @@ def test_keep_leaves_the_poisoned_cache(laboratory):
 def test_reset_brings_back_the_zones(laboratory):
     """A zone that a student edited is as at the start after a reset; so is the trust anchor."""
     zones = laboratory.status()["folder"] + "/zones"
-    edited = laboratory.shell("bank", "sh", "-c", f"echo 'atm A 198.51.100.10' >>{zones}/bank.com.zone && rootline reload")
+    add = f"echo 'atm A 198.51.100.10' >>{zones}/bank.com.zone && rootline reload"
+    edited = laboratory.shell("bank", "sh", "-c", add)
     assert edited.returncode == 0, edited.stderr
     assert laboratory.shell("alice", "dig", "+short", "atm.bank.com").stdout == "198.51.100.10\n"
     anchor = laboratory.shell("resolver", "cat", f"{zones}/root.key").stdout
