@@ -21,7 +21,7 @@ static void free_auth_conf(void *conf)
     auth_conf_free(&c);
 }
 
-static enum err build_zoneset(void *conf, const void *before, void **version, char *summary,
+static enum err build_zoneset(void *conf, void *before, void **version, char *summary,
                               size_t size)
 {
     struct zoneset *set;

@@ -1,9 +1,9 @@
 /* base/log.h | log lines on standard error
  *
  * Text, text with the syslog priority prefix under systemd's journal, or one JSON object per
- * line. Answer paths do not log.  Logging never blocks: a line that would have to wait for the
- * reader is dropped, and the next line that is written is preceded by the number of dropped
- * lines.
+ * line. Answer paths log at most one line per second.  Logging never blocks: a line that would
+ * have to wait for the reader is dropped, and the next line that is written is preceded by the
+ * number of dropped lines.
  *
  * Thread:   any, after log_set; each line is one write(2).
  */

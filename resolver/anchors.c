@@ -1,9 +1,6 @@
-/* The state file is the only way from the worker to the other workers: what is trusted is always
- * what a restart would trust. */
+/* The state file is the only way from the worker to the other workers: what is trusted is
+ * always what a restart would trust. */
 #include "resolver/anchors.h"
-
-#include <signal.h>
-#include <unistd.h>
 
 #include "base/file.h"
 #include "base/log.h"
@@ -25,6 +22,8 @@ struct anchors {
     struct task_waiter waiter;
     int64_t since_ms; /* wall: when that query began */
     uint64_t since_mono_ms;
+    void (*renew)(void *data); /* called when other keys are trusted */
+    void *data;
 };
 
 static char *make_state_path(const char *directory)
@@ -60,30 +59,51 @@ static enum err load_state(const struct anchor_set *configured, const char *path
     return err == ERR_NOMEM ? err : ERR_OK;
 }
 
-enum err anchors_learn(struct policy *policy, const char *directory)
+/* Get the anchors that are trusted now.  `out` is empty. */
+static enum err read_anchors(const struct anchor_set *configured, const char *directory,
+                             struct anchor_set *out)
 {
-    const struct anchor_set *configured = &policy->anchors;
-    struct anchor_set learned = {.cnt = 0};
     struct rollover *rollover = NULL;
-
-    if (!policy->is_validating || !*directory)
-        return ERR_OK;
     char *path = make_state_path(directory);
+
     enum err err = path ? load_state(configured, path, &rollover) : ERR_NOMEM;
     if (!err)
-        err = rollover_fill(rollover, &learned);
-    if (!err) {
-        policy->configured_anchors = policy->anchors;
-        policy->anchors = learned;
-    } else {
-        anchor_fini(&learned);
-    }
+        err = rollover_fill(rollover, out);
+    if (err)
+        anchor_fini(out);
     rollover_free(&rollover);
     free(path);
     return err;
 }
 
-struct anchors *anchors_new(struct res_serve *serve, const char *directory)
+enum err anchors_learn(struct policy *policy, const char *directory)
+{
+    struct anchor_set learned = {.cnt = 0};
+
+    if (!policy->is_validating || !*directory)
+        return ERR_OK;
+    enum err err = read_anchors(&policy->anchors, directory, &learned);
+    if (err)
+        return err;
+    policy->configured_anchors = policy->anchors;
+    policy->anchors = learned;
+    return ERR_OK;
+}
+
+enum err anchors_renew(struct policy *before, const char *directory, struct policy **out)
+{
+    struct anchor_set learned = {.cnt = 0};
+
+    enum err err = read_anchors(policy_configured_anchors(before), directory, &learned);
+    if (err)
+        return err;
+    *out = policy_with_anchors(before, &learned);
+    anchor_fini(&learned);
+    return *out ? ERR_OK : ERR_NOMEM;
+}
+
+struct anchors *anchors_new(struct res_serve *serve, const char *directory,
+                            void (*renew)(void *data), void *data)
 {
     struct anchors *a = calloc(1, sizeof(*a));
 
@@ -91,6 +111,8 @@ struct anchors *anchors_new(struct res_serve *serve, const char *directory)
         return NULL;
     a->serve = serve;
     a->engine = res_serve_engine(serve);
+    a->renew = renew;
+    a->data = data;
     if (!*directory)
         return a;
     a->path = make_state_path(directory);
@@ -107,7 +129,7 @@ static void follow_policy(struct anchors *a)
     a->policy = a->engine->policy;
     if (!a->path || !a->policy || !a->policy->is_validating)
         return;
-    if (load_state(&a->policy->configured_anchors, a->path, &a->rollover) != ERR_OK)
+    if (load_state(policy_configured_anchors(a->policy), a->path, &a->rollover) != ERR_OK)
         log_error("trust anchors: out of memory; they are not kept up to date");
 }
 
@@ -129,20 +151,21 @@ static bool is_state_trusted(enum rollover_state state)
     return state == ROLLOVER_VALID || state == ROLLOVER_MISSING;
 }
 
-/* True if other keys are trusted now.  A key that is valid from the start is that of a
- * configured anchor. */
+/* True if other keys are trusted now.  A key that is valid or revoked from the start is that of
+ * a configured anchor, which was trusted before. */
 static bool is_trust_changed(const struct rollover_changes *changes)
 {
     for (unsigned i = 0; i < changes->cnt; i++) {
         const struct rollover_change *change = &changes->at[i];
-        if (change->from != ROLLOVER_START &&
-            is_state_trusted(change->from) != is_state_trusted(change->to))
+        bool was_trusted = change->from == ROLLOVER_START || is_state_trusted(change->from);
+        bool is_new = change->from == ROLLOVER_START && change->to == ROLLOVER_PENDING;
+        if (!is_new && was_trusted != is_state_trusted(change->to))
             return true;
     }
     return false;
 }
 
-/* Save the state; if other keys are trusted now, have it read again with the configuration. */
+/* Save the state; if other keys are trusted now, have it read for all workers. */
 static void save_state(struct anchors *a, const struct rollover_changes *changes)
 {
     enum err err = rollover_file_save(a->rollover, a->path);
@@ -151,7 +174,7 @@ static void save_state(struct anchors *a, const struct rollover_changes *changes
         log_error("cannot write %s: %s; the trust anchors stay as they are", a->path,
                   file_problem(err));
     else if (is_trust_changed(changes))
-        (void)kill(getpid(), SIGHUP);
+        a->renew(a->data);
 }
 
 /* Process the DNSKEY RRset that the query has brought, bogus or not: a revoked key may be the

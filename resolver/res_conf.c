@@ -9,6 +9,7 @@
 #include "net/loop/fence.h"
 #include "net/upstream/own.h"
 #include "resolver/answer/answer.h"
+#include "resolver/validate/trust.h"
 
 enum {
     FILE_MAX = 1 << 20,
@@ -313,6 +314,24 @@ static void read_anchor_list(struct conf_reader *reader, const struct conf_node 
     free(line);
 }
 
+/* Warn of anchors that no signature can follow from. */
+static void warn_of_weak_anchors(struct conf_reader *reader, const struct conf_node *node,
+                                 const struct anchor_set *set)
+{
+    struct rules rules = rules_defaults(0);
+    char zone[DNAME_TEXT_MAX];
+
+    for (size_t i = 0; i < set->cnt; i++) {
+        if (trust_weigh_anchor(&set->anchors[i], &rules).status == VERDICT_SECURE)
+            continue;
+        dname_text_print(set->anchors[i].zone, zone);
+        conf_warn(reader, node,
+                  "no record of the trust anchor of %s has a supported algorithm and digest "
+                  "type, so names below it are not validated",
+                  zone);
+    }
+}
+
 static void check_anchor(struct conf_reader *reader, const struct conf_node *node, void *target)
 {
     const struct conf_source *source = target;
@@ -322,6 +341,7 @@ static void check_anchor(struct conf_reader *reader, const struct conf_node *nod
         read_anchor_list(reader, node, &source->texts, set);
     else if (*source->path)
         read_anchor_file(reader, node, source->path, set);
+    warn_of_weak_anchors(reader, node, set);
 }
 
 static void check_ntas(struct conf_reader *reader, const struct conf_node *node, void *target)
@@ -467,39 +487,50 @@ static void check_allow(struct conf_reader *reader, const struct conf_node *node
                 "others; list your own networks");
 }
 
-/* Read a list of exemptions: an address or a prefix is a server, any other item a zone. */
+/* Read the name of a zone, and copy it to `arena`.  NULL: it is wrong, or memory is out. */
+static const uint8_t *read_excepted_zone(struct conf_reader *reader,
+                                         const struct conf_node *item, const char *text,
+                                         struct arena *arena)
+{
+    struct fault fault;
+    uint8_t name[DNAME_MAX];
+    size_t len;
+
+    if (dname_text_read(text, strlen(text), root, name, &len, &fault, NULL) != ERR_OK) {
+        conf_wrong(reader, item, "\"%s\" is not a domain name: %s", text, fault.text);
+        return NULL;
+    }
+    const uint8_t *zone = arena_copy(arena, name, len);
+    if (!zone)
+        conf_wrong(reader, item, "out of memory");
+    return zone;
+}
+
+/* Read a list of exemptions: of addresses, prefixes and zones. */
 static void read_exemptions(struct conf_reader *reader, const struct conf_node *node,
                             const struct conf_texts *texts, struct policy_exempt *out,
                             struct arena *arena)
 {
-    struct addr_prefix *servers = arena_alloc(arena, (texts->cnt + 1) * sizeof(*servers));
+    struct addr_prefix *addrs = arena_alloc(arena, (texts->cnt + 1) * sizeof(*addrs));
     const uint8_t **zones = arena_alloc(arena, (texts->cnt + 1) * sizeof(*zones));
 
-    if (!servers || !zones) {
+    if (!addrs || !zones) {
         conf_wrong(reader, node, "out of memory");
         return;
     }
-    *out = (struct policy_exempt){.servers = {.at = servers}, .zones = zones};
+    *out = (struct policy_exempt){.addrs = {.at = addrs}, .zones = zones};
     for (size_t i = 0; i < texts->cnt; i++) {
         const char *text = texts->at[i];
-        struct fault fault;
-        uint8_t name[DNAME_MAX];
-        size_t len;
-        if (addr_read_prefix(text, &servers[out->servers.cnt]) == ERR_OK) {
-            out->servers.cnt++;
+        if (addr_read_prefix(text, &addrs[out->addrs.cnt]) == ERR_OK) {
+            out->addrs.cnt++;
         } else if (strpbrk(text, ":/@")) {
             conf_wrong(reader, conf_item(reader, node, i),
                        "expected a zone, an address or a prefix, such as example.com or "
                        "192.0.2.0/24");
-        } else if (dname_text_read(text, strlen(text), root, name, &len, &fault, NULL) !=
-                   ERR_OK) {
-            conf_wrong(reader, conf_item(reader, node, i), "\"%s\" is not a domain name: %s",
-                       text, fault.text);
-        } else if ((zones[out->zone_cnt] = arena_copy(arena, name, len))) {
-            out->zone_cnt++;
         } else {
-            conf_wrong(reader, node, "out of memory");
-            return;
+            zones[out->zone_cnt] =
+                read_excepted_zone(reader, conf_item(reader, node, i), text, arena);
+            out->zone_cnt += zones[out->zone_cnt] != NULL;
         }
     }
 }
@@ -523,6 +554,33 @@ static void check_edns_exempt(struct conf_reader *reader, const struct conf_node
 {
     struct policy *policy = container_of(target, struct res_conf, edns_exempt)->policy;
     read_exemptions(reader, node, target, &policy->edns_exempt, &policy->arena);
+}
+
+static void check_private_except(struct conf_reader *reader, const struct conf_node *node,
+                                 void *target)
+{
+    const struct conf_texts *texts = target;
+    struct policy *policy = container_of(target, struct res_conf, private_except)->policy;
+    struct private_addresses *private = &policy->private;
+
+    private->except = arena_alloc(&policy->arena, (texts->cnt + 1) * sizeof(*private->except));
+    if (!private->except) {
+        conf_wrong(reader, node, "out of memory");
+        return;
+    }
+    for (size_t i = 0; i < texts->cnt; i++) {
+        const uint8_t *zone = read_excepted_zone(reader, conf_item(reader, node, i),
+                                                 texts->at[i], &policy->arena);
+        private->except[private->except_cnt] = zone;
+        private->except_cnt += zone != NULL;
+    }
+}
+
+static void check_tunnel_exempt(struct conf_reader *reader, const struct conf_node *node,
+                                void *target)
+{
+    struct policy *policy = container_of(target, struct res_conf, tunnel_exempt)->policy;
+    read_exemptions(reader, node, target, &policy->tunnel_exempt, &policy->arena);
 }
 
 static void check_ttls(struct conf_reader *reader, const struct conf_node *node, void *target)
@@ -693,6 +751,24 @@ static const struct conf_key resolver_keys[] = {
     {.name = NULL},
 };
 
+static const struct conf_key private_keys[] = {
+    {.name = "prefixes", .type = CONF_PREFIXES, .offset = AT(private_prefixes)},
+    {.name = "except",
+     .type = CONF_TEXTS,
+     .offset = AT(private_except),
+     .check = check_private_except},
+    {.name = NULL},
+};
+
+static const struct conf_key detection_keys[] = {
+    {.name = "tunnels", .type = CONF_BOOL, .offset = AT(detects_tunnels), .preset = true},
+    {.name = "exempt",
+     .type = CONF_TEXTS,
+     .offset = AT(tunnel_exempt),
+     .check = check_tunnel_exempt},
+    {.name = NULL},
+};
+
 static const struct conf_key limits_keys[] = {
     SERVER_CONF_LIMITS_KEYS(AT(server)),
     {.name = "fetches-per-zone",
@@ -735,7 +811,9 @@ const struct conf_key res_conf_keys[] = {
      .check = check_allow},
     {.name = "cache", .type = CONF_MAP, .keys = cache_keys},
     {.name = "resolver", .type = CONF_MAP, .keys = resolver_keys},
+    {.name = "private-addresses", .type = CONF_MAP, .keys = private_keys},
     {.name = "limits", .type = CONF_MAP, .keys = limits_keys},
+    {.name = "detection", .type = CONF_MAP, .keys = detection_keys},
     {.name = "lab", .type = CONF_MAP, .offset = AT(lab), .keys = lab_keys, .check = check_lab},
     {.name = "stub-zones",
      .type = CONF_LIST,
@@ -829,6 +907,7 @@ static enum err fill_policy(struct res_conf *conf)
     p->is_aggressive = conf->is_aggressive;
     p->is_priming = conf->is_priming;
     p->signals_anchors = conf->signals_anchors;
+    p->detects_tunnels = conf->detects_tunnels;
     p->uses_v4 = conf->uses_v4;
     p->uses_v6 = conf->uses_v6;
     const struct addr *own = conf->server.listen[EXCHANGE_STACK_DNS].at;
@@ -849,6 +928,8 @@ static enum err fill_policy(struct res_conf *conf)
         err = copy_prefixes(&p->exempt, &conf->server.rate_limit.exempt, &p->arena);
     if (!err)
         err = copy_prefixes(&p->do_not_query, &conf->do_not_query, &p->arena);
+    if (!err)
+        err = copy_prefixes(&p->private.prefixes, &conf->private_prefixes, &p->arena);
     if (!err)
         err = except_zones(p, &conf->stubs);
     if (!err)

@@ -23,12 +23,14 @@ struct res_conf {
         size_t cnt;
     } ports,
         ports_except; /* source ports of queries; none: the default of net/upstream/ports.h */
-    struct addr_prefixes allow, do_not_query;
+    struct addr_prefixes allow, do_not_query, private_prefixes;
+    struct conf_texts private_except;
     uint64_t cache_size;
     const char *cache_directory;      /* "": the cache is in memory */
     struct conf_list stubs, forwards; /* of struct res_conf_zone */
     struct conf_texts local_data;
     struct conf_texts case_exempt, cookie_exempt, edns_exempt; /* zones and servers */
+    struct conf_texts tunnel_exempt;                           /* zones and clients */
     const char *hints_path, *hosts_path;                       /* "": none */
     struct conf_source anchor; /* neither path nor texts: the built-in anchors of the root */
     struct conf_texts ntas;
@@ -36,7 +38,7 @@ struct res_conf {
     uint32_t ttl_min_ms, ttl_max_ms, negative_max_ms, stale_ms;
     bool is_prefetching;
     bool is_minimising, is_aggressive, is_case_random, is_priming, uses_v4, uses_v6,
-        signals_anchors;
+        signals_anchors, detects_tunnels;
     struct policy_defences lab;
 };
 

@@ -6,6 +6,7 @@
 #include "dns/dname_text.h"
 #include "dns/rdata_text.h"
 #include "net/upstream/out_net.h"
+#include "resolver/cache/cache_denial.h"
 #include "resolver/explain/security.h"
 #include "resolver/explain/to_json.h"
 #include "resolver/iterate/task.h"
@@ -336,6 +337,29 @@ static void put_recent_failures(struct json *status, const struct trace_ring *ri
             return;
 }
 
+/* ---- tunnels ---- */
+
+/* Put the alerts of which the domain is `name` or above it, newest first. */
+static void put_tunnels(struct json *to, struct tunnel *tunnel, const uint8_t *name)
+{
+    struct json *list = json_put_list(to, "recent-tunnels");
+    struct tunnel_alert alert;
+    char client[ADDR_TEXT_MAX];
+
+    for (uint64_t back = 0; tunnel_find_alert(tunnel, back, &alert); back++) {
+        if (name && !dname_is_under(name, alert.zone))
+            continue;
+        struct json *one = json_add_object(list);
+        to_json_time(one, "time", alert.when_ms);
+        addr_print_host(&alert.client, client);
+        json_put_text(one, "client", client);
+        to_json_name(one, "zone", alert.zone);
+        json_put_number(one, "names", alert.sum.names);
+        json_put_number(one, "octets", alert.sum.octets);
+        json_put_number(one, "seconds", alert.sum.seconds);
+    }
+}
+
 static void put_cache(struct json *to, const struct res_control *worker)
 {
     json_put_text(to, "store", worker->cache ? "file" : "memory");
@@ -385,6 +409,7 @@ static void run_status(struct control_call *call, void *data)
         return;
     put_quota(json_put_object(call->result, "quota"), engine->quota);
     put_cache(json_put_object(call->result, "cache"), worker);
+    put_tunnels(call->result, worker->tunnel, NULL);
 }
 
 /* ---- the cache ---- */
@@ -406,6 +431,9 @@ struct entry_list {
     uint16_t type; /* 0: all */
     size_t worker;
     bool is_shared;
+    struct json *denials; /* of RFC 8198 */
+    size_t denial_at;     /* where the next one goes */
+    const struct cache_store *store;
 };
 
 static const char *cache_entry_id(const struct cache_entry *entry)
@@ -497,6 +525,25 @@ static void show_entry(void *data, const struct cache_entry *entry)
         json_put_number(one, "worker", (int64_t)shown->worker);
 }
 
+/* Add a denial before those that this worker has added: they come from the last to the first.
+ */
+static void show_denial(void *data, const struct cache_denial_zone *zone,
+                        const struct cache_denial *denial)
+{
+    const struct entry_list *shown = data;
+    struct json *one = json_insert_object(shown->denials, shown->denial_at);
+    const struct cache_store *store = shown->store;
+
+    to_json_name(one, "zone", dname_suffix(zone->name->dname, zone->labels));
+    security_put_denial(one, &denial->proof);
+    json_put_number(one, "ttl", (denial->expire_ms - shown->now_ms + 999) / 1000);
+    json_put_number(one, "original-ttl", (denial->expire_ms - denial->cached_ms) / 1000);
+    to_json_time(one, "cached", denial->cached_ms);
+    json_put_number(one, "uses", store->popularity(store, denial->hash));
+    if (!shown->is_shared)
+        json_put_number(one, "worker", (int64_t)shown->worker);
+}
+
 static void run_cache_show(struct control_call *call, void *engine)
 {
     const struct res_control *worker = engine;
@@ -520,7 +567,15 @@ static void run_cache_show(struct control_call *call, void *engine)
     to_json_name(call->result, "name", name);
     shown.list = find_or_put_list(call->result, "entries");
     cache_name_init(&key, name);
-    cache_show(&get_engine(worker)->cache, &key, &arena, show_entry, &shown);
+    struct cache *cache = &get_engine(worker)->cache;
+    cache_show(cache, &key, &arena, show_entry, &shown);
+    arena_reset(&arena);
+    shown.denials = find_or_put_list(call->result, "denials");
+    shown.denial_at = json_count(shown.denials);
+    shown.store = cache->store;
+    if (!shown.type || shown.type == RRTYPE_NSEC || shown.type == RRTYPE_NSEC3)
+        count_up(call->result, "denials-omitted",
+                 cache_denial_show(cache, &key, &arena, show_denial, &shown));
     arena_fini(&arena);
 }
 
@@ -605,6 +660,7 @@ static void run_explain(struct control_call *call, void *engine)
         control_fail(call, "\"%.60s\" is not an IP address", as);
         return;
     }
+    put_tunnels(call->result, worker->tunnel, name);
     if (!worker->cache && worker->worker_cnt > 1)
         json_put_text(
             call->result, "remark",

@@ -22,6 +22,7 @@ struct res_control {
     struct res_explain *explain;
     struct cache_lmdb *cache;  /* shared by all workers; NULL: each has a cache in memory */
     const struct ports *ports; /* source ports of queries */
+    struct tunnel *tunnel;     /* shared by all workers */
     size_t worker;             /* number of this worker, from 0 */
     size_t worker_cnt;
 };

@@ -33,6 +33,7 @@ struct resolver {
     /* First: the calls of the control socket get it.  Complete after open_engine. */
     struct res_control control;
     struct publish *publish;
+    struct daemon *daemon;
     struct shared *shared;
     const struct res_conf *conf; /* of the start */
     struct cache_store *store;   /* the engine's */
@@ -49,6 +50,7 @@ struct resolver {
 struct shared {
     struct quota *quota;
     struct ports *ports;
+    struct tunnel *tunnel;
     struct cache_lmdb *cache;                   /* NULL: each worker has its own in memory */
     struct inflight *inflight;                  /* NULL: one worker, or caches of their own */
     atomic_bool is_halted;                      /* no query may be sent any more */
@@ -74,7 +76,7 @@ static void free_res_conf(void *conf)
     res_conf_free(&c);
 }
 
-static enum err build_policy(void *data, const void *before, void **version, char *summary,
+static enum err build_policy(void *data, void *before, void **version, char *summary,
                              size_t size)
 {
     struct res_conf *conf = data;
@@ -90,6 +92,22 @@ static enum err build_policy(void *data, const void *before, void **version, cha
         return err;
     *version = conf->policy;
     conf->policy = NULL;
+    return ERR_OK;
+}
+
+/* A trust anchor has changed (RFC 5011). */
+static enum err renew_policy(void *data, void *before, void **version, char *summary,
+                             size_t size)
+{
+    const struct res_conf *conf = data;
+    struct policy *policy;
+
+    enum err err = anchors_renew(before, conf->cache_directory, &policy);
+    if (err)
+        return err;
+    snprintf(summary, size, "trust anchors of %zu zone%s", policy->anchors.cnt,
+             policy->anchors.cnt == 1 ? "" : "s");
+    *version = policy;
     return ERR_OK;
 }
 
@@ -212,6 +230,7 @@ static void free_res_shared(void *shared)
     cache_lmdb_free(&s->cache);
     inflight_free(&s->inflight);
     quota_free(&s->quota);
+    tunnel_free(&s->tunnel);
     ports_free(&s->ports);
     uv_mutex_destroy(&s->lock);
     free(s);
@@ -231,6 +250,8 @@ static void *new_res_shared(const void *data, size_t worker_cnt)
     enum err err = open_ports(conf, &s->ports);
     if (!err)
         err = quota_new(&conf->quota_limits, &s->quota);
+    if (!err)
+        err = tunnel_new(&s->tunnel);
     if (err) {
         free_res_shared(s);
         return NULL;
@@ -247,6 +268,7 @@ static void *new_resolver(const struct daemon_engine *parts)
         *r = (struct resolver){
             .control = {.worker = parts->worker, .worker_cnt = parts->worker_cnt},
             .publish = parts->publish,
+            .daemon = parts->daemon,
             .shared = parts->shared,
             .conf = parts->conf,
             .sockets = parts->sockets};
@@ -361,6 +383,10 @@ static void end_turn(uv_prepare_t *handle)
     struct resolver *r = handle->data;
     unsigned wait_ms = res_serve_wait_ms(r->control.serve);
 
+    if (r->control.worker == 0)
+        engine_note_clock(res_serve_engine(r->control.serve));
+    if (res_serve_is_paused(r->control.serve)) /* after what the loop finds ready now */
+        uv_async_send(&r->woken);
     unsigned tick_ms = r->anchors ? anchors_tick(r->anchors) : 0;
     if (tick_ms > 0 && (wait_ms == 0 || tick_ms < wait_ms))
         wait_ms = tick_ms;
@@ -404,6 +430,8 @@ static void close_outside(struct resolver *r)
     own_close(&r->own);
 }
 
+static void renew_anchors(void *daemon) { daemon_renew(daemon); }
+
 static enum err open_engine(void *engine, struct uv_loop_s *loop)
 {
     struct resolver *r = engine;
@@ -431,6 +459,12 @@ static enum err open_engine(void *engine, struct uv_loop_s *loop)
     }
     r->control.cache = r->shared->cache;
     r->control.ports = r->shared->ports;
+    if (!now_is_set()) {
+        char boot[CACHE_CLOCK_BOOT_MAX];
+        cache_clock_read_boot(boot);
+        engine_learn_clock(made, boot);
+    }
+    r->control.tunnel = r->shared->tunnel;
     made->own = r->own;
     made->inflight = r->shared->inflight;
     made->worker = r->control.worker;
@@ -443,13 +477,15 @@ static enum err open_engine(void *engine, struct uv_loop_s *loop)
         close_outside(r);
         return ERR_NOMEM;
     }
+    res_serve_set_tunnel(r->control.serve, r->shared->tunnel);
     r->control.explain = res_explain_new(r->control.serve);
     if (!r->control.explain) {
         close_outside(r);
         return ERR_NOMEM;
     }
     if (r->control.worker == 0) {
-        r->anchors = anchors_new(r->control.serve, r->conf->cache_directory);
+        r->anchors =
+            anchors_new(r->control.serve, r->conf->cache_directory, renew_anchors, r->daemon);
         if (!r->anchors) {
             close_outside(r);
             return ERR_NOMEM;
@@ -534,6 +570,7 @@ int main(int argc, char **argv)
         .configure = read_res_conf,
         .free_conf = free_res_conf,
         .build = build_policy,
+        .renew = renew_policy,
         .free_version = free_policy,
         .weakness = describe_weakness,
         .guard = guard_fence,

@@ -66,16 +66,43 @@ static void print_cache_entry(struct terminal *p, const char *name, const struct
         terminal_row(p, "  worker", "%lld", cmd_number(entry, "worker"));
 }
 
+/* Print the intervals of a zone in which nothing exists; the zone is named once. */
+static void print_cache_denials(struct terminal *p, const struct json *result)
+{
+    const struct json *denials = json_find(result, "denials");
+    const char *zone = "";
+
+    for (size_t i = 0; i < json_count(denials); i++) {
+        const struct json *denial = json_at(denials, i);
+        if (strcmp(zone, cmd_text(denial, "zone")) != 0) {
+            zone = cmd_text(denial, "zone");
+            terminal_print(p, TERMINAL_BOLD, "denials of %s (RFC 8198)", zone);
+            fputc('\n', p->out);
+        }
+        char label[20];
+        snprintf(label, sizeof(label), "  %s", cmd_text(denial, "type"));
+        terminal_row(p, label, "%s to %s; time left %lld of %lld s; used %s%lld times",
+                     cmd_text(denial, "owner"), cmd_text(denial, "next"),
+                     cmd_number(denial, "ttl"), cmd_number(denial, "original-ttl"),
+                     cmd_number(denial, "uses") >= 15 ? "at least " : "about ",
+                     cmd_number(denial, "uses"));
+    }
+    if (cmd_number(result, "denials-omitted") > 0)
+        terminal_row(p, "  more", "about %lld before these; ask for a name to see its own",
+                     cmd_number(result, "denials-omitted"));
+}
+
 static void print_cache_entries(const struct json *result)
 {
     const struct json *entries = json_find(result, "entries");
     struct terminal p;
 
     terminal_init(&p);
-    if (json_count(entries) == 0)
+    if (json_count(entries) == 0 && json_count(json_find(result, "denials")) == 0)
         printf("The cache has no entry for %s\n", cmd_text(result, "name"));
     for (size_t i = 0; i < json_count(entries); i++)
         print_cache_entry(&p, cmd_text(result, "name"), json_at(entries, i));
+    print_cache_denials(&p, result);
 }
 
 static void print_cache_stats(const struct json *s)

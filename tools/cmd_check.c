@@ -24,8 +24,9 @@ enum daemon_guess { FOR_AUTHD, FOR_RESOLVER, FOR_EITHER };
  * resolver. */
 static enum daemon_guess guess_daemon(const char *path)
 {
-    static const char *const keys[] = {"allow",         "cache",      "resolver", "stub-zones",
-                                       "forward-zones", "local-data", "hosts",    "lab"};
+    static const char *const keys[] = {"allow",      "cache",         "resolver",
+                                       "stub-zones", "forward-zones", "local-data",
+                                       "hosts",      "lab",           "detection"};
     enum daemon_guess guess = FOR_EITHER;
     char *text;
     size_t len;

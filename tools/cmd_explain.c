@@ -104,6 +104,20 @@ static int show_tree(const struct json *tree, const struct explain_output *outpu
                                                                            : CMD_WRONG;
 }
 
+/* The alerts of the name's domain. */
+static void print_tunnel_alerts(const struct json *alerts)
+{
+    for (size_t i = 0; i < json_count(alerts); i++) {
+        const struct json *one = json_at(alerts, i);
+        fprintf(stderr,
+                "rootline: possible DNS tunnel at %s: %s sent %lld new names below %s within "
+                "%lld s\n",
+                json_get_text(one, "time", ""), json_get_text(one, "client", ""),
+                (long long)json_get_number(one, "names", 0), json_get_text(one, "zone", ""),
+                (long long)json_get_number(one, "seconds", 0));
+    }
+}
+
 int cmd_explain(int argc, char **argv)
 {
     struct explain_output output = {.is_json = cmd_take_flag(&argc, argv, "--json"),
@@ -134,6 +148,7 @@ int cmd_explain(int argc, char **argv)
         status = show_tree(json_find(result, "tree"), &output);
     if (json_find(result, "remark"))
         fprintf(stderr, "rootline: %s\n", cmd_text(result, "remark"));
+    print_tunnel_alerts(json_find(result, "recent-tunnels"));
     json_free(&result);
     return status;
 }

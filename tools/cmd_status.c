@@ -175,6 +175,19 @@ static void print_failed(struct terminal *p, const struct json *failed)
     }
 }
 
+static void print_tunnels(struct terminal *p, const struct json *tunnels)
+{
+    for (size_t i = 0; i < json_count(tunnels); i++) {
+        const struct json *one = json_at(tunnels, i);
+        terminal_row(p, i ? "" : "possible tunnels",
+                     "%s %s sent %lld new names below %s within %lld s, %lld octets with their "
+                     "replies",
+                     cmd_text(one, "time"), cmd_text(one, "client"), cmd_number(one, "names"),
+                     cmd_text(one, "zone"), cmd_number(one, "seconds"),
+                     cmd_number(one, "octets"));
+    }
+}
+
 static void print_defences_off(struct terminal *p, const struct json *off)
 {
     for (size_t i = 0; i < json_count(off); i++)
@@ -220,6 +233,7 @@ static void print_status(const struct json *s)
     print_limits(&p, json_find(s, "limits"));
     print_rejected(&p, json_find(s, "rejected-replies"));
     print_failed(&p, json_find(s, "recent-failures"));
+    print_tunnels(&p, json_find(s, "recent-tunnels"));
 }
 
 /* ---- status --rejected ---- */

@@ -71,7 +71,7 @@ struct daemon {
     struct descriptors descriptors;
     char summary[SUMMARY_MAX + 80]; /* of the newest version; "" once it is logged */
     uv_loop_t loop;
-    uv_async_t done;
+    uv_async_t done, renewal;
     uv_signal_t on_hup, on_term, on_int;
     uv_timer_t limits_timer; /* runs log_limits */
     struct job_box home;     /* jobs that return from workers */
@@ -427,15 +427,18 @@ static enum err publish_version(struct daemon *d, void *version)
     return ERR_OK;
 }
 
-/* Build and publish a version, and set d->summary. */
-static enum err build_version(struct daemon *d, const char *verb)
+/* Build and publish a version with `build`, one of the calls, and set d->summary. */
+static enum err build_version(struct daemon *d,
+                              enum err (*build)(void *conf, void *before, void **version,
+                                                char *summary, size_t size),
+                              const char *verb)
 {
     void *version;
     char summary[SUMMARY_MAX] = "";
     uint64_t start_ms = now_mono_ms();
 
-    enum err err = d->calls->build(d->conf, publish_newest(&d->publish), &version, summary,
-                                   sizeof(summary));
+    enum err err =
+        build(d->conf, publish_newest(&d->publish), &version, summary, sizeof(summary));
     if (!err) {
         err = publish_version(d, version);
         if (err)
@@ -448,6 +451,25 @@ static enum err build_version(struct daemon *d, const char *verb)
                  (unsigned long long)(now_mono_ms() - start_ms));
     return err;
 }
+
+static void wake_workers_of(struct daemon *d)
+{
+    for (size_t i = 0; i < d->worker_cnt; i++)
+        worker_wake(d->workers[i]);
+}
+
+static void renew_version(uv_async_t *renewal)
+{
+    struct daemon *d = renewal->data;
+
+    if (d->is_stopping)
+        return;
+    log_version(d); /* of one that not all workers have adopted yet */
+    if (build_version(d, d->calls->renew, "renewed") == ERR_OK)
+        wake_workers_of(d);
+}
+
+void daemon_renew(struct daemon *daemon) { uv_async_send(&daemon->renewal); }
 
 /* Apply a new configuration: build a version from it.  Settings of the server that cannot
  * change without a restart stay. */
@@ -464,9 +486,9 @@ static enum err adopt_conf(struct daemon *d, void *conf, struct server_conf *ser
     reload_certificates(d, server);
     void *old_conf = d->conf;
     d->conf = conf;
-    enum err err = build_version(d, "reloaded");
-    for (size_t i = 0; i < d->worker_cnt && !err; i++)
-        worker_wake(d->workers[i]);
+    enum err err = build_version(d, d->calls->build, "reloaded");
+    if (!err)
+        wake_workers_of(d);
     d->conf = old_conf;
     d->calls->free_conf(conf);
     return err;
@@ -976,7 +998,8 @@ static enum err make_worker(struct daemon *d, size_t number)
                                    .worker_cnt = d->worker_cnt,
                                    .conf = d->conf,
                                    .shared = d->shared,
-                                   .sockets = d->descriptors.sockets};
+                                   .sockets = d->descriptors.sockets,
+                                   .daemon = d};
     d->engines[number] = d->calls->new_engine(&engine);
     if (!d->engines[number])
         return ERR_NOMEM;
@@ -1086,7 +1109,7 @@ static enum err start_daemon(struct daemon *d)
         return err;
     }
     watch_signals(d);
-    err = build_version(d, "loaded");
+    err = build_version(d, d->calls->build, "loaded");
     log_version(d);
     for (; d->running_cnt < d->worker_cnt && !err; d->running_cnt++)
         err = worker_start(d->workers[d->running_cnt]);
@@ -1139,7 +1162,8 @@ int daemon_main(const struct daemon_calls *calls, int argc, char **argv)
         return EXIT_WRONG;
     }
     uv_async_init(&d.loop, &d.done, run_home_jobs);
-    d.done.data = &d;
+    uv_async_init(&d.loop, &d.renewal, renew_version);
+    d.done.data = d.renewal.data = &d;
     job_box_init(&d.home, wake_main_thread, &d.done);
     uv_timer_init(&d.loop, &d.guard_timer);
     d.guard_timer.data = &d;

@@ -13,14 +13,17 @@
 #include "net/daemon/server_conf.h"
 #include "net/request/exchange.h"
 
+struct daemon;
+
 /* The parts of an engine.  Lifetime: the call; what the pointers name lives as long as the
  * process. */
 struct daemon_engine {
     struct publish *publish; /* the engine takes versions from it, as number `worker` */
     size_t worker, worker_cnt;
-    void *conf;       /* the configuration of the start */
-    void *shared;     /* from new_shared; may be NULL */
-    unsigned sockets; /* the most that it may open for queries to servers */
+    void *conf;            /* the configuration of the start */
+    void *shared;          /* from new_shared; may be NULL */
+    unsigned sockets;      /* the most that it may open for queries to servers */
+    struct daemon *daemon; /* for daemon_renew */
 };
 
 /* The calls of one daemon.  Lifetime: process. */
@@ -34,8 +37,10 @@ struct daemon_calls {
     void (*free_conf)(void *conf);
     /* Build a new version of the data that engines serve; `before` is the previous one, NULL at
      * the start.  Print a short summary of it to `summary` (`size` octets). */
-    enum err (*build)(void *conf, const void *before, void **version, char *summary,
-                      size_t size);
+    enum err (*build)(void *conf, void *before, void **version, char *summary, size_t size);
+    /* The same for daemon_renew: from `before` and the configuration of the start, whose data
+     * `build` has had.  May be NULL. */
+    enum err (*renew)(void *conf, void *before, void **version, char *summary, size_t size);
     void (*free_version)(void *version);
     /* Return which defences a version does without, as one line for the log and for an EDE of
      * every answer; "" for none.  The version owns it.  May be NULL: all versions have all. */
@@ -70,6 +75,10 @@ struct daemon_counter {
 /* The counters that both daemons have, and how many there are. */
 extern const struct daemon_counter daemon_counters[];
 extern const size_t daemon_counter_cnt;
+
+/* Have `calls->renew` build and publish a new version, soon and on the main thread.  The
+ * configuration is not read again.  From any worker, until its engine is closed. */
+void daemon_renew(struct daemon *daemon);
 
 /* Run the daemon until SIGTERM, SIGINT or an error of `guard`.  Return the exit status
  * (rootline-authd(8)). */

@@ -15,6 +15,8 @@ struct evidence {
     struct deny_record records[DENY_RECORDS_MAX];
     struct deny deny;             /* of `records` */
     int64_t cached_ms, expire_ms; /* of what the answer is made of: the oldest, the first */
+    struct cache_used before;     /* entries of the links before */
+    uint64_t data_hash;           /* of the SOA or wildcard that is cached as data; 0: none */
 };
 
 static const uint8_t *name_of(const struct evidence *e) { return e->in->name->dname; }
@@ -49,7 +51,7 @@ static bool collect_nsec3(struct evidence *e, const uint8_t *name, bool *is_matc
     struct cache_denial denial;
 
     *is_match = false;
-    if (!rules_spend_hash(e->in->work))
+    if (!rules_spend_hash(e->in->work, e->zone.params.salt_len))
         return false;
     nsec3_hash(&e->zone.params, name, hash);
     if (!cache_denial_find_nsec3(e->in->cache, &e->zone, hash, e->in->when, e->in->arena,
@@ -85,6 +87,24 @@ static void limit_life(struct evidence *e, int64_t cached_ms, int64_t expire_ms)
         e->expire_ms = expire_ms;
 }
 
+/* Note what the answer is made of, and not all that was looked up for it: the answer cache
+ * keeps it until one of these entries is written again.  Its own key comes first, because the
+ * answer cache keeps what is popular, and the denials of a flood are.  The zone's entry is
+ * written again with each new denial, which says nothing of this answer. */
+static void note_evidence(const struct evidence *e, uint32_t used)
+{
+    struct cache *cache = e->in->cache;
+
+    cache->used = e->before;
+    cache_note_use(cache, cache_hash(e->in->name, e->in->type));
+    for (size_t i = 0; i < e->deny.cnt; i++)
+        if (used >> i & 1)
+            cache_note_use(cache, e->found[i].hash);
+    if (e->data_hash)
+        cache_note_use(cache, e->data_hash);
+    cache->store->use(cache->store, e->zone.hash);
+}
+
 /* Fill in the answer.  False: it has expired, or it has too many proofs. */
 static bool end_answer(struct evidence *e, enum cache_kind kind, uint32_t used,
                        struct cache_found *out)
@@ -109,6 +129,7 @@ static bool end_answer(struct evidence *e, enum cache_kind kind, uint32_t used,
     out->ttl_whole = (uint32_t)((e->expire_ms - e->cached_ms + 999) / 1000);
     out->cached_ms = e->cached_ms;
     out->expire_ms = out->prefetch_ms = e->expire_ms;
+    note_evidence(e, used);
     return true;
 }
 
@@ -127,6 +148,7 @@ static bool end_denial(struct evidence *e, enum cache_kind kind, uint32_t used,
                           &found) &&
                found.kind == CACHE_DATA && found.security == CACHE_SECURE) {
         soa = found.set;
+        e->data_hash = found.hash;
         limit_life(e, found.cached_ms, found.expire_ms);
         limit_life(e, found.cached_ms,
                    found.cached_ms + (int64_t)cache_negative_ttl(in->cache, soa) * 1000);
@@ -206,6 +228,7 @@ static bool expand_wildcard(struct evidence *e, unsigned labels, uint32_t used,
         !is_signed_by_zone(e, found.set, labels))
         return false;
     limit_life(e, found.cached_ms, found.expire_ms);
+    e->data_hash = found.hash;
     if (!end_answer(e, CACHE_DATA, used, out))
         return false;
     out->set = found.set;
@@ -291,6 +314,7 @@ bool aggressive_answer(const struct aggressive *in, struct cache_found *out)
     struct evidence e;
 
     e.in = in;
+    e.before = in->cache->used;
     if (!cache_denial_find_zone(in->cache, in->name, in->zone_labels, in->when, in->arena,
                                 &e.zone) ||
         (in->cache->route &&
@@ -301,6 +325,7 @@ bool aggressive_answer(const struct aggressive *in, struct cache_found *out)
                            .rules = &in->rules,
                            .work = in->work};
     e.cached_ms = e.expire_ms = INT64_MAX;
+    e.data_hash = 0;
     bool is_answered = e.zone.has_nsec && answer_from_nsec(&e, out);
     if (!is_answered && e.zone.has_nsec3 &&
         e.zone.params.iterations <= in->rules.iterations_max) {

@@ -2,7 +2,10 @@
  * answer. */
 #include "resolver/answer/answer.h"
 
+#include "base/log.h"
 #include "base/now.h"
+#include "dns/dname_text.h"
+#include "dns/rrsig.h"
 #include "net/request/reply.h"
 #include "resolver/answer/aggressive.h"
 
@@ -10,7 +13,8 @@ enum {
     ADDITIONAL_MAX = 8,
     PROOFS_MAX = 64, /* more than fit into an answer */
     ANY_TTL = 3789,
-    STALE_TEXT_MAX = 60,
+    STALE_TEXT_MAX = 160,
+    BLOCK_LOG_MS = 1000,
     WALK_MAX = ANSWER_CNAMES_MAX + 1
 };
 
@@ -23,9 +27,12 @@ struct walk {
     const struct trace_listeners *listeners; /* NULL: none */
     struct cache_time when;
     struct cache_time stale;  /* `when` with stale_ms; 0 there: no stale entry is used */
+    bool is_after_bogus;      /* of those only secure ones are */
     int64_t oldest_expiry_ms; /* of the stale entry that expired first; 0: none is used */
     struct builder_mark begin;
-    const uint8_t *name;                          /* the current name of the chain */
+    const uint8_t *name;         /* the current name of the chain */
+    const uint8_t *first_public; /* name of the chain that has no local data; NULL: none */
+    const uint8_t *last_public;
     const uint8_t *names[WALK_MAX];               /* the names before it */
     const uint8_t *dnames[ANSWER_CNAMES_MAX + 2]; /* owners of the DNAMEs that are written */
     unsigned dname_cnt;
@@ -39,6 +46,7 @@ struct walk {
     uint16_t type;
     unsigned steps;
     bool is_secure;         /* all entries so far are secure */
+    uint16_t insecure_ede;  /* why the first that is not counts as unsigned; 0: no INFO-CODE */
     bool has_below;         /* there are local data below the name, so it exists (RFC 8020) */
     bool is_full;           /* a record did not fit: the answer is truncated */
     bool is_synthesised;    /* some of the answer is made from denials (RFC 8198) */
@@ -59,11 +67,40 @@ static void finish_walk(struct walk *w, unsigned rcode)
     w->out->rcode = rcode;
 }
 
+static bool are_signatures_in_time(const struct rrset *set, uint32_t now_s)
+{
+    const struct rrset *sigs = set ? rrset_signatures(set) : NULL;
+
+    for (size_t pos = 0; sigs && pos < sigs->size;) {
+        struct rrset_record record = rrset_at(sigs, pos, &pos);
+        struct rrsig sig = rrsig_read(record.rdata, record.len);
+        if (rrsig_check_time(&sig, now_s) != RRSIG_IN_TIME)
+            return false;
+    }
+    return true;
+}
+
+/* True if the entry is still as secure as when it was validated: a stale one may have outlived
+ * its signatures. */
+static bool is_entry_secure(const struct walk *w, const struct cache_found *found)
+{
+    uint32_t now_s = (uint32_t)(w->when.now_ms / 1000);
+
+    if (found->security != CACHE_SECURE || !found->is_stale)
+        return found->security == CACHE_SECURE;
+    bool is_secure = are_signatures_in_time(found->set, now_s);
+    for (unsigned i = 0; i < found->proofs.cnt; i++)
+        is_secure &= are_signatures_in_time(found->proofs.at[i].set, now_s);
+    return is_secure;
+}
+
 /* Return the TTL of an entry in the answer, and note when it expires and whether it is secure.
  */
 static uint32_t answer_ttl(struct walk *w, const struct cache_found *found)
 {
-    w->is_secure &= found->security == CACHE_SECURE;
+    w->is_secure &= is_entry_secure(w, found);
+    if (w->insecure_ede == 0)
+        w->insecure_ede = found->ede;
     if (found->expire_ms < w->out->expire_ms)
         w->out->expire_ms = found->expire_ms;
     if (!found->is_stale)
@@ -107,6 +144,28 @@ static void fail_walk(struct walk *w, uint16_t ede, const char *text)
     w->out->ede = ede;
     w->out->text = text;
     finish_walk(w, RRTYPE_RCODE_SERVFAIL);
+}
+
+/* Refuse an answer with a private address, against DNS rebinding.  The log names one per
+ * second: more would help an attacker to fill the disk. */
+static void block_walk(struct walk *w, const struct addr *addr)
+{
+    struct engine *engine = w->engine;
+    const uint64_t now_ms = now_mono_ms();
+    char address[ADDR_TEXT_MAX], text[EDNS_EDE_TEXT_MAX + 1], name[DNAME_TEXT_MAX];
+
+    addr_print_host(addr, address);
+    snprintf(text, sizeof(text), "%s is in private-addresses", address);
+    const char *copy = arena_copy(w->arena, text, strlen(text) + 1);
+    fail_walk(w, EDNS_EDE_BLOCKED, copy ? copy : "");
+    finish_walk(w, RRTYPE_RCODE_REFUSED);
+    engine->counts.blocked++;
+    if (engine->block_log_ms && now_ms - engine->block_log_ms < BLOCK_LOG_MS)
+        return;
+    engine->block_log_ms = now_ms;
+    dname_text_print(message_qname(&w->ex->query), name);
+    log_info("the answer for %s is blocked: its address %s is in private-addresses", name,
+             address);
 }
 
 static void end_in_miss(struct walk *w)
@@ -224,10 +283,22 @@ static void write_denial(struct walk *w, const struct cache_found *found)
 static uint32_t additional_ttl(struct walk *w, const struct cache_found *found)
 {
     bool is_secure = w->is_secure;
+    uint16_t insecure_ede = w->insecure_ede;
     uint32_t ttl = answer_ttl(w, found);
 
     w->is_secure = is_secure;
+    w->insecure_ede = insecure_ede;
     return ttl;
+}
+
+/* True if the RRset has an address that an answer to this query must not have.  What counts is
+ * the name that the client asks for: the CNAME of an attacker may lead to an internal name. */
+static bool is_private(const struct walk *w, const struct rrset *set, struct addr *out)
+{
+    const struct private_addresses *private = &w->engine->policy->private;
+
+    return __builtin_expect(private->prefixes.cnt > 0, 0) && private_find(private, set, out) &&
+           private_guards(private, message_qname(&w->ex->query));
 }
 
 /* Add the addresses of names in the answer that are in the cache and fit, which saves the
@@ -241,6 +312,7 @@ static void write_additional(struct walk *w, const struct rrset *set)
         struct rrset_record record = rrset_at(set, pos, &pos);
         const uint8_t *target = rdata_target(set->type, record.rdata);
         struct cache_found found;
+        struct addr addr;
         if (!target)
             return;
         if (*target == 0)
@@ -250,7 +322,7 @@ static void write_additional(struct walk *w, const struct rrset *set)
         for (size_t i = 0; i < ARRAY_LEN(types); i++)
             if (cache_find(&w->engine->cache, &w->key, w->key.labels, types[i], &w->when,
                            w->arena, &found) &&
-                found.kind == CACHE_DATA && found.ttl > 0 &&
+                found.kind == CACHE_DATA && found.ttl > 0 && !is_private(w, found.set, &addr) &&
                 !write_section_rrset(w, MESSAGE_ADDITIONAL, target, found.set,
                                      additional_ttl(w, &found)))
                 return;
@@ -343,7 +415,8 @@ static void answer_failure(struct walk *w, const struct cache_found *found)
     /* why validation failed says more than that it failed before */
     bool is_fresh = found->cached_ms >= w->when.since_ms || found->security == CACHE_BOGUS ||
                     (found->ede >= EDNS_EDE_BOGUS && found->ede <= EDNS_EDE_NSEC_MISSING);
-    w->out->is_failure = found->security != CACHE_BOGUS;
+    w->out->is_failure = true;
+    w->out->is_bogus = found->security == CACHE_BOGUS;
     fail_walk(w, is_fresh ? found->ede : EDNS_EDE_CACHED_ERROR, found->text);
 }
 
@@ -352,12 +425,17 @@ static void answer_failure(struct walk *w, const struct cache_found *found)
 static void write_data(struct walk *w, const struct cache_found *found)
 {
     struct cache_found dname;
+    struct addr addr;
     unsigned labels;
 
     if ((found->set->flags & RRSET_IS_SYNTHESISED) &&
         cache_find_dname(&w->engine->cache, &w->key, &w->when, w->arena, &dname, &labels))
         write_dname(w, dname_suffix(w->name, labels), dname.set, answer_ttl(w, &dname));
     uint32_t ttl = answer_ttl(w, found);
+    if (is_private(w, found->set, &addr)) {
+        block_walk(w, &addr);
+        return;
+    }
     if (found->set->type == RRTYPE_DNAME)
         write_dname(w, w->name, found->set, ttl);
     else
@@ -415,6 +493,11 @@ static void look_up_name(struct walk *w, const struct cache_time *when, struct k
         k->has_nxdomain = cache_find_nxdomain(cache, &w->key, when, w->arena, &k->nxdomain);
     if (wants_all)
         keep_newest_stale(k);
+    if (wants_all && w->is_after_bogus) {
+        k->has_data = k->has_data && is_entry_secure(w, &k->data);
+        k->has_cname = k->has_cname && is_entry_secure(w, &k->cname);
+        k->has_nxdomain = k->has_nxdomain && is_entry_secure(w, &k->nxdomain);
+    }
 }
 
 /* Answer with what is known.  Return whether the chain continues at another name. */
@@ -539,16 +622,45 @@ static bool step_cache(struct walk *w)
     return false;
 }
 
-/* Add the extended error of a stale answer (RFC 8914 4.4, 4.20). */
+const char *answer_text(uint16_t ede)
+{
+    switch (ede) {
+    case EDNS_EDE_UNSUPPORTED_ALGORITHM:
+        return "the zone counts as unsigned: no DS has a supported algorithm";
+    case EDNS_EDE_UNSUPPORTED_DIGEST:
+        return "the zone counts as unsigned: no DS has a supported digest type";
+    case EDNS_EDE_UNSUPPORTED_ITERATIONS:
+        return "the zone counts as unsigned: its NSEC3 records have too many iterations";
+    case EDNS_EDE_SYNTHESISED: return "from cached NSEC records (RFC 8198)";
+    default: return NULL;
+    }
+}
+
+/* Add the extended error of an answer that could not be validated (RFC 8914 4.2, 4.3, RFC 9276
+ * 3.2). */
+static void explain_insecure(struct walk *w)
+{
+    const char *text = answer_text(w->insecure_ede);
+
+    if (!text)
+        return;
+    w->out->is_explained = true;
+    w->out->ede = w->insecure_ede;
+    w->out->text = text;
+}
+
+/* Add the extended error of a stale answer (RFC 8914 4.4, 4.20).  There is room for one code:
+ * why it could not be validated is in the text. */
 static void explain_stale(struct walk *w)
 {
     char span[NOW_TEXT_MAX], text[STALE_TEXT_MAX];
+    const char *insecure = answer_text(w->insecure_ede);
 
     now_print_span((w->when.now_ms - w->oldest_expiry_ms) / 1000, span);
-    snprintf(text, sizeof(text), "it expired %s ago", span);
+    snprintf(text, sizeof(text), "it expired %s ago%s%s", span, insecure ? "; " : "",
+             insecure ? insecure : "");
     const char *copy = arena_copy(w->arena, text, strlen(text));
     w->out->is_explained = w->out->is_stale = true;
-    w->out->is_secure = false;
     w->out->ede =
         w->out->rcode == RRTYPE_RCODE_NXDOMAIN ? EDNS_EDE_STALE_NXDOMAIN : EDNS_EDE_STALE;
     w->out->text = copy ? copy : "";
@@ -567,16 +679,16 @@ static void explain_clock(struct walk *w)
 }
 
 /* Add the extended error of an answer that was not validated because of a negative trust anchor
- * for the name that was asked, or for the last one of its chain. */
+ * for the first or the last name of its chain.  Local data are never validated. */
 static void explain_negative_anchor(struct walk *w)
 {
     const struct policy *policy = w->engine->policy;
-    const uint8_t *const names[] = {message_qname(&w->ex->query), w->name};
+    const uint8_t *const names[] = {w->first_public, w->last_public};
     const struct nta *nta = NULL;
     char text[VERDICT_TEXT_MAX];
     size_t i = 0;
 
-    for (; i < ARRAY_LEN(names) && !nta; i++)
+    for (; w->first_public && i < ARRAY_LEN(names) && !nta; i++)
         nta = nta_find(&policy->ntas, anchor_find(&policy->anchors, names[i]), names[i],
                        w->when.now_ms);
     if (!nta)
@@ -594,7 +706,7 @@ static void explain_synthesised(struct walk *w)
 {
     w->out->is_explained = w->out->is_synthesised = true;
     w->out->ede = EDNS_EDE_SYNTHESISED;
-    w->out->text = "from cached NSEC records (RFC 8198)";
+    w->out->text = answer_text(EDNS_EDE_SYNTHESISED);
 }
 
 /* Answer from local data.  Return true if the chain continues at another name.  *is_local gets
@@ -650,6 +762,9 @@ static bool step_chain(struct walk *w)
     bool goes_on = step_local(w, parts, &is_local);
     if (is_local)
         return goes_on;
+    if (!w->first_public)
+        w->first_public = w->name;
+    w->last_public = w->name;
     return step_cache(w);
 }
 
@@ -668,9 +783,11 @@ void answer_write(struct engine *engine, struct exchange *ex, const struct answe
     w.when.admits_bogus = ex->query.flags & MESSAGE_CD;
     w.stale = w.when;
     w.stale.stale_ms = terms->stale_ms;
+    w.is_after_bogus = terms->is_after_bogus;
     w.oldest_expiry_ms = 0;
     w.begin = builder_mark(&ex->out);
     w.name = message_qname(&ex->query);
+    w.first_public = w.last_public = NULL;
     w.type = ex->query.qtype;
     w.steps = 0;
     w.dname_cnt = w.proof_cnt = 0;
@@ -678,6 +795,7 @@ void answer_write(struct engine *engine, struct exchange *ex, const struct answe
     w.is_full = w.has_part = w.is_synthesised = false;
     w.work = (struct rules_work){.hashes_left = AGGRESSIVE_HASHES};
     w.is_secure = engine->policy->is_validating;
+    w.insecure_ede = 0;
     *out =
         (struct answer){.kind = ANSWER_MISS, .prefetch_ms = INT64_MAX, .expire_ms = INT64_MAX};
     engine->cache.used.cnt = 0;
@@ -687,6 +805,7 @@ void answer_write(struct engine *engine, struct exchange *ex, const struct answe
         while (step_chain(&w))
             ;
     }
+    engine->counts.hashes += w.work.hashed;
     if (out->kind == ANSWER_WRITTEN)
         write_cached_proofs(&w);
     if (out->kind == ANSWER_WRITTEN && w.addressed)
@@ -709,4 +828,6 @@ void answer_write(struct engine *engine, struct exchange *ex, const struct answe
     if (out->kind == ANSWER_WRITTEN && !out->is_explained && !out->is_secure &&
         engine->policy->is_validating && engine->policy->ntas.cnt > 0)
         explain_negative_anchor(&w);
+    if (out->kind == ANSWER_WRITTEN && !out->is_explained && w.insecure_ede != 0)
+        explain_insecure(&w);
 }

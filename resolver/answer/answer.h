@@ -27,6 +27,7 @@ struct answer {
     uint16_t type;
     bool is_stale;   /* some of its records have expired */
     bool is_failure; /* SERVFAIL from a cached failure, in whose place stale data may be used */
+    bool is_bogus;   /* is_failure: of validation */
     bool is_synthesised; /* some of it is made from denials (RFC 8198) */
     bool is_secure;      /* all its records and proofs are validated (AD, RFC 4035 3.2.3) */
     /* The entry of the chain that is to be prefetched first, from `prefetch_ms` on. */
@@ -40,12 +41,21 @@ struct answer {
     const char *text;
 };
 
+/* Return the text of an extended error that holds as long as the entries of the answer do: that
+ * it was synthesised, or that the zone counts as unsigned, and why.  NULL: the code is none of
+ * these.  Static. */
+const char *answer_text(uint16_t ede);
+
 /* The terms of an answer.  Lifetime: the call. */
 struct answer_terms {
     int64_t since_ms, fresh_ms; /* as in struct cache_time */
     /* Where no entry is alive, use one that expired up to this long ago, and ignore cached
      * failures (RFC 8767); 0: never. */
     int64_t stale_ms;
+    /* The servers sent a bogus answer, which refreshes nothing (RFC 8767 4).  Then a stale
+     * entry is used only while its signatures hold: an attacker could as well have suppressed
+     * the answer. */
+    bool is_after_bogus;
     const struct trace_listeners *listeners; /* of the walk; NULL: none */
 };
 

@@ -2,8 +2,10 @@
  * another client's query. */
 #include "resolver/answer/res_serve.h"
 
+#include "base/log.h"
 #include "base/now.h"
 #include "base/peak.h"
+#include "dns/dname_text.h"
 #include "net/request/reply.h"
 #include "resolver/answer/answer.h"
 #include "resolver/cache/answer_cache.h"
@@ -15,9 +17,11 @@ enum {
     TASKS_SPARE = 5, /* besides one per CNAME of a chain: some end at another query's limit */
     ARENA_MAX = 1 << 20,
     PREFETCHED = 1024,
-    MANY = 500,         /* after a peak of so many requests their memory is given back */
-    PREFETCH_MS = 5000, /* between two prefetches of one name */
-    ELSEWHERE_MS = 50,  /* between two checks of tasks that wait for another worker */
+    MANY = 500,           /* after a peak of so many requests their memory is given back */
+    PREFETCH_MS = 5000,   /* between two prefetches of one name */
+    ELSEWHERE_MS = 50,    /* between two checks of tasks that wait for another worker */
+    ALERT_LINE_MS = 6000, /* between two log lines of alerts, on average */
+    ALERT_BURST_MS = 60000,
 };
 
 /* A deferred query.  Lifetime: until it is answered. */
@@ -30,6 +34,7 @@ struct request {
     int64_t since_ms;       /* wall: when it was deferred (struct cache_time) */
     uint64_t since_mono_ms; /* mono: the same moment */
     struct res_serve_terms terms;
+    struct tunnel_flow flow; /* 0 bits: the reply needs no look */
     unsigned tasks;
     _Atomic uint32_t
         *counter; /* of its client's deferred queries; NULL: the client is exempt */
@@ -51,8 +56,10 @@ struct res_serve {
     int64_t now_ms;                    /* wall, of this batch */
     struct res_serve_terms terms;      /* of the current query */
     size_t request_cnt;
-    struct peak peak; /* of requests */
-    bool is_closed;   /* no task is started any more */
+    struct peak peak;      /* of requests */
+    struct tunnel *tunnel; /* NULL: tunnels are not detected */
+    uint64_t log_free_ms;  /* mono: until then log lines of alerts are used up */
+    bool is_closed;        /* no task is started any more */
 };
 
 struct res_serve *res_serve_new(struct engine *engine, size_t answer_cache_bytes)
@@ -89,6 +96,78 @@ static void uncount_deferred(_Atomic uint32_t *counter)
     if (counter)
         atomic_fetch_sub_explicit(counter, 1, memory_order_relaxed);
 }
+
+/* ---- tunnels ---- */
+
+void res_serve_set_tunnel(struct res_serve *serve, struct tunnel *tunnel)
+{
+    serve->tunnel = tunnel;
+}
+
+/* Log an alert, unless many were logged just now: each costs an attacker few queries. */
+static void log_alert(struct res_serve *serve, const struct tunnel_alert *alert,
+                      uint64_t now_ms)
+{
+    char client[ADDR_TEXT_MAX], zone[DNAME_TEXT_MAX];
+
+    serve->log_free_ms = util_max(serve->log_free_ms, now_ms);
+    if (serve->log_free_ms - now_ms >= ALERT_BURST_MS)
+        return;
+    serve->log_free_ms += ALERT_LINE_MS;
+    addr_print_host(&alert->client, client);
+    dname_text_print(alert->zone, zone);
+    log_warning("possible DNS tunnel: %s sent %u new names below %s within %u s, which with "
+                "their replies carry %u octets; if it may, add the client or the zone to "
+                "detection.exempt",
+                client, alert->sum.names, zone, alert->sum.seconds, alert->sum.octets);
+}
+
+static void add_alert(struct res_serve *serve, const struct exchange *ex,
+                      const struct tunnel_sum *sum, uint64_t now_ms)
+{
+    const struct dname_parts *name = &ex->name;
+    const uint8_t *zone = name->lower + name->at[dname_org_labels(name)];
+    struct tunnel_alert alert = {.when_ms = now_wall_ms(), .client = ex->peer, .sum = *sum};
+
+    memcpy(alert.zone, zone, dname_len(zone));
+    serve->engine->counts.tunnel_alerts++;
+    tunnel_keep_alert(serve->tunnel, &alert);
+    log_alert(serve, &alert, now_ms);
+}
+
+/* Weigh a query that goes on to a server. */
+static void watch_query(struct request *r)
+{
+    struct res_serve *serve = r->serve;
+    const struct policy *policy = serve->engine->policy;
+    struct tunnel_sum sum;
+
+    if (!serve->tunnel || !policy->detects_tunnels ||
+        policy_is_exempt(&policy->tunnel_exempt, r->ex->name.lower, &r->ex->peer))
+        return;
+    r->flow = tunnel_measure(serve->tunnel, &r->ex->peer, &r->ex->name);
+    if (r->flow.bits > 0 && tunnel_note_query(serve->tunnel, &r->flow, r->since_mono_ms, &sum))
+        add_alert(serve, r->ex, &sum, r->since_mono_ms);
+}
+
+/* Weigh the answer to such a query, which has been written. */
+static void watch_answer(const struct request *r)
+{
+    struct res_serve *serve = r->serve;
+    const struct exchange *ex = r->ex;
+    const struct message *query = &ex->query;
+    const uint64_t now_ms = now_mono_ms();
+    struct tunnel_sum sum;
+
+    if (r->flow.bits == 0 || !tunnel_is_payload(query->qtype) ||
+        ex->out.cnt[MESSAGE_ANSWER] == 0)
+        return;
+    const size_t octets = ex->out.len - MESSAGE_HEADER_LEN - query->question_len;
+    if (tunnel_note_reply(serve->tunnel, &r->flow, octets, now_ms, &sum))
+        add_alert(serve, ex, &sum, now_ms);
+}
+
+/* ---- requests ---- */
 
 static void end_request(struct request *r)
 {
@@ -143,7 +222,17 @@ static void send_failure(struct exchange *ex, uint16_t ede, const char *text)
 
 static struct answer_cache_header header_of(const struct answer *answer)
 {
-    return (struct answer_cache_header){.rcode = answer->rcode, .is_secure = answer->is_secure};
+    return (struct answer_cache_header){.rcode = answer->rcode,
+                                        .is_secure = answer->is_secure,
+                                        .ede =
+                                            (uint8_t)(answer->is_explained ? answer->ede : 0)};
+}
+
+/* True if the answer may be kept: its extended error, if it has one, holds as long. */
+static bool may_keep(const struct exchange *ex, const struct answer *answer)
+{
+    return !(ex->flags & MESSAGE_TC) &&
+           (!answer->is_explained || answer_text(answer->ede) == answer->text);
 }
 
 /* RFC 8509 3.1: the client asks by the name whether a root key is trusted. */
@@ -228,6 +317,7 @@ static bool write_answer(struct res_serve *serve, struct exchange *ex,
         return false;
     if (answer->is_failure && engine->policy->stale_ms > 0) {
         terms.stale_ms = engine->policy->stale_ms;
+        terms.is_after_bogus = answer->is_bogus;
         answer_write(engine, ex, &terms, &serve->arena, &stale);
         if (stale.kind == ANSWER_WRITTEN)
             *answer = stale;
@@ -240,14 +330,16 @@ static bool write_answer(struct res_serve *serve, struct exchange *ex,
     return true;
 }
 
-/* Write a stale answer, because no better one arrives in time.  Return false if there is none.
- */
+/* Write a stale answer, because no better one arrives in time, or only a bogus one.  Return
+ * false if there is none. */
 static bool write_stale_answer(struct res_serve *serve, struct exchange *ex,
-                               const struct res_serve_terms *query_terms, struct answer *answer)
+                               const struct res_serve_terms *query_terms, bool is_after_bogus,
+                               struct answer *answer)
 {
     struct engine *engine = serve->engine;
     struct answer_terms terms = {.since_ms = INT64_MAX,
                                  .stale_ms = engine->policy->stale_ms,
+                                 .is_after_bogus = is_after_bogus,
                                  .fresh_ms = query_terms->fresh_ms,
                                  .listeners = query_terms->listeners};
 
@@ -295,7 +387,8 @@ static _Atomic uint32_t *deferred_counter(struct res_serve *serve, const struct 
                                quota_client(&ex->peer, !exchange_may_be_spoofed(ex)));
 }
 
-static void fail_request(struct request *r, uint16_t ede, const char *text)
+/* Answer with stale data, or else with SERVFAIL. */
+static void end_failed_request(struct request *r, bool is_bogus, uint16_t ede, const char *text)
 {
     struct exchange *ex = r->ex;
     struct res_serve *serve = r->serve;
@@ -304,10 +397,15 @@ static void fail_request(struct request *r, uint16_t ede, const char *text)
     struct res_serve_terms terms = r->terms;
 
     end_request(r);
-    if (write_stale_answer(serve, ex, &terms, &answer))
+    if (write_stale_answer(serve, ex, &terms, is_bogus, &answer))
         send_written(serve, ex, header_of(&answer));
     else
         send_failure(ex, ede, text);
+}
+
+static void fail_request(struct request *r, uint16_t ede, const char *text)
+{
+    end_failed_request(r, false, ede, text);
 }
 
 /* Answer a query that exceeds a limit.  If the client's address may be spoofed, the answer is
@@ -332,19 +430,10 @@ static void end_evicted_request(struct request *r, const struct task_end *end)
     struct answer answer;
 
     end_request(r);
-    if (write_stale_answer(serve, ex, &terms, &answer))
+    if (write_stale_answer(serve, ex, &terms, false, &answer))
         send_written(serve, ex, header_of(&answer));
     else
         answer_over_limit(ex, end->text);
-}
-
-/* Bogus answers are no reason to use stale data: the servers can be reached (RFC 8767 4). */
-static void end_bogus_request(struct request *r, const struct task_end *end)
-{
-    struct exchange *ex = r->ex;
-
-    end_request(r);
-    send_failure(ex, end->ede, end->text);
 }
 
 static bool may_start_task(const struct request *r)
@@ -386,6 +475,7 @@ static void try_answer(struct request *r)
         start_task(r, &answer);
         return;
     }
+    watch_answer(r);
     end_request(r);
     send_written(serve, ex, header_of(&answer));
 }
@@ -409,10 +499,8 @@ static void wake_request(struct task_waiter *waiter, const struct task_end *end)
     reply_begin(r->ex);
     if (end->is_queue_full)
         end_evicted_request(r, end);
-    else if (end->failure == FAILURE_BOGUS)
-        end_bogus_request(r, end);
     else
-        fail_request(r, end->ede, end->text);
+        end_failed_request(r, end->failure == FAILURE_BOGUS, end->ede, end->text);
 }
 
 /* The client response timer (RFC 8767 5) has run out: answer with stale data if there are some.
@@ -426,7 +514,7 @@ static void serve_stale_or_wait(struct request *r)
     list_remove(&r->link);
     list_add(&serve->overdue, &r->link);
     reply_begin(ex);
-    if (!write_stale_answer(serve, ex, &r->terms, &answer))
+    if (!write_stale_answer(serve, ex, &r->terms, false, &answer))
         return;
     end_request(r);
     send_written(serve, ex, header_of(&answer));
@@ -480,7 +568,13 @@ void res_serve_come_back(struct res_serve *serve)
 
     engine->cache.store->renew(engine->cache.store);
     task_come_back(engine);
+    task_resume_paused(engine);
     res_serve_settle(serve);
+}
+
+bool res_serve_is_paused(const struct res_serve *serve)
+{
+    return !list_is_empty(&serve->engine->paused);
 }
 
 /* These deadlines are not those of queries to servers, for which the worker wakes anyway. */
@@ -553,6 +647,7 @@ static void defer_query(struct res_serve *serve, struct exchange *ex, struct ans
     r->ex = deferred;
     reply_begin(deferred);
     r->counter = counter;
+    watch_query(r);
     start_task(r, answer);
     res_serve_settle(serve);
 }
@@ -615,9 +710,13 @@ static bool reject_query(struct exchange *ex)
 
 void res_serve_adopt(struct res_serve *serve, const struct policy *policy)
 {
-    if (policy != serve->engine->policy && serve->answer_cache)
-        answer_cache_clear(serve->answer_cache);
+    const struct engine *engine = serve->engine;
+    const struct policy *before = engine->policy;
+    uint32_t trust = engine->cache.trust;
+
     engine_adopt(serve->engine, policy);
+    if (serve->answer_cache && (policy != before || engine->cache.trust != trust))
+        answer_cache_clear(serve->answer_cache);
 }
 
 void res_serve_probe(struct res_serve *serve, struct exchange *const *batch, size_t cnt)
@@ -651,12 +750,14 @@ void res_serve_query(struct res_serve *serve, struct exchange *ex)
                                             serve->now_ms, &header)) {
         engine->counts.hits++;
         engine->counts.answer_cache++;
+        if (__builtin_expect(header.ede != 0, 0))
+            reply_explain(ex, (enum edns_ede)header.ede, answer_text(header.ede));
         send_written(serve, ex, header);
     } else if (write_answer(serve, ex, &serve->terms, INT64_MAX, &answer)) {
         engine->counts.hits++;
         cache_count_uses(&engine->cache);
         header = header_of(&answer);
-        if (answer_cache && !answer.is_explained && !(ex->flags & MESSAGE_TC))
+        if (answer_cache && may_keep(ex, &answer))
             answer_cache_keep(answer_cache, &engine->cache, ex, &header, serve->now_ms,
                               engine->policy->is_prefetching &&
                                       answer.prefetch_ms < answer.expire_ms

@@ -9,6 +9,7 @@
 #pragma once
 
 #include "net/request/exchange.h"
+#include "resolver/answer/tunnel.h"
 #include "resolver/iterate/engine.h"
 
 struct res_serve;
@@ -27,6 +28,10 @@ enum {
  * the size of the answer cache, 0 for none.  NULL without memory: `engine` stays the caller's.
  */
 MUST_USE struct res_serve *res_serve_new(struct engine *engine, size_t answer_cache_bytes);
+
+/* Detect tunnels with a table that all workers share, and that must outlive the service.  Call
+ * it before the first query; without it none are detected. */
+void res_serve_set_tunnel(struct res_serve *serve, struct tunnel *tunnel);
 
 /* Drop all deferred queries; later queries are answered from the cache only.  Call it before
  * the owner of the exchanges ends. */
@@ -59,8 +64,12 @@ void res_serve_listen(struct res_serve *serve, struct exchange *ex,
  * settle). */
 void res_serve_settle(void *serve);
 
-/* Run the tasks that waited for another worker: it has written its answer to the cache. */
+/* Run the tasks that waited for another worker: it has written its answer to the cache.  Let
+ * one task go on that was paused while it validated a reply. */
 void res_serve_come_back(struct res_serve *serve);
+
+/* True if a task is paused: res_serve_come_back must be called in the next turn. */
+bool res_serve_is_paused(const struct res_serve *serve);
 
 /* Return the milliseconds until res_serve_settle must be called even if no reply arrives; 0: it
  * need not be. */

@@ -32,7 +32,8 @@ struct slot {
     uint16_t cnt[3]; /* of answer, authority, additional */
     uint8_t depend_cnt, ttl_cnt;
     uint8_t rcode, name_len;
-    bool is_do, is_secure;
+    bool is_do : 1, is_secure : 1;
+    uint8_t ede; /* 0: none */
 };
 
 struct table {
@@ -211,7 +212,7 @@ bool answer_cache_answer(struct answer_cache *answer_cache,
             if (++answer_cache->sample % SAMPLE == 0 || !copy_answer(s, ex, now_ms))
                 return false;
             line->used |= (uint8_t)(1 << way);
-            *header = (struct answer_cache_header){s->rcode, s->is_secure};
+            *header = (struct answer_cache_header){s->rcode, s->is_secure, s->ede};
             return true;
         }
     }
@@ -292,6 +293,7 @@ void answer_cache_keep(struct answer_cache *answer_cache, const struct cache *ca
                      .type = ex->query.qtype,
                      .rcode = (uint8_t)header->rcode,
                      .is_secure = header->is_secure,
+                     .ede = header->ede,
                      .name_len = ex->name.len,
                      .is_do = has_do_flag(ex)};
     uint16_t ttls[TTLS_MAX];

@@ -19,6 +19,7 @@ struct answer_cache;
 struct answer_cache_header {
     unsigned rcode;
     bool is_secure; /* all records are validated: AD may be set */
+    uint8_t ede;    /* INFO-CODE of its extended error (RFC 8914); 0: none */
 };
 
 /* Make an empty table of about `bytes`.  ERR_NOMEM. */

@@ -190,6 +190,12 @@ static uint32_t ttl_left(const struct head *head, const struct cache_time *when)
     return left > head->ttl ? head->ttl : (uint32_t)left; /* the clock was set back */
 }
 
+uint64_t cache_hash(const struct cache_name *name, uint16_t type)
+{
+    uint8_t bytes[CACHE_STORE_KEY_MAX];
+    return entry_key(name, SPACE_DATA, name->labels, type, bytes).hash;
+}
+
 void cache_note_use(struct cache *cache, uint64_t hash)
 {
     struct cache_used *used = &cache->used;
@@ -554,6 +560,8 @@ static void set_origin(struct head *head, const struct cache_origin *origin, uin
     head->security =
         (uint8_t)((unsigned)origin->security | (origin->is_cut ? SECURITY_IS_CUT : 0U));
     head->trust = trust;
+    if (origin->security == CACHE_INSECURE)
+        head->ede = origin->ede;
     if (!origin->server)
         return;
     const uint8_t *octets = addr_bytes(origin->server, &len);

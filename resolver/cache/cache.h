@@ -128,7 +128,8 @@ struct cache_found {
     struct cache_proofs proofs;
     const struct rrset *set; /* DATA: the records; NODATA, NXDOMAIN: the SOA, or NULL */
     const uint8_t *soa_owner;
-    uint16_t ede;        /* FAILURE: INFO-CODE of its extended error (RFC 8914) */
+    uint16_t ede; /* INFO-CODE (RFC 8914) of a FAILURE, or why the zone of CACHE_INSECURE data
+                     counts as unsigned; 0: for no reason that has one */
     const char *text;    /* FAILURE: EXTRA-TEXT */
     unsigned failed_cnt; /* FAILURE: failures in a row before it */
 };
@@ -183,6 +184,7 @@ struct cache_origin {
     enum cache_security security;
     const struct cache_proofs *proofs; /* NULL: none */
     bool is_cut;                       /* as in struct cache_found */
+    uint16_t ede;                      /* the same, of CACHE_INSECURE */
 };
 
 /* Cache an RRset, with the signatures behind it if its flag says so.  An entry of higher rank
@@ -213,6 +215,9 @@ struct cache_entry {
 /* Call `show` for each entry of the name, also those that expired within the last day. */
 void cache_show(struct cache *cache, const struct cache_name *name, struct arena *arena,
                 void (*show)(void *data, const struct cache_entry *entry), void *data);
+
+/* Return the hash of the key of an RRset, whether it is cached or not. */
+uint64_t cache_hash(const struct cache_name *name, uint16_t type);
 
 /* Note the use of an entry in `cache->used`. */
 void cache_note_use(struct cache *cache, uint64_t hash);

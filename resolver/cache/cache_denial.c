@@ -4,6 +4,7 @@
 #include "resolver/cache/cache_denial.h"
 
 #include "base/hash.h"
+#include "base/now.h"
 
 enum {
     DENIAL_VERSION = 1,
@@ -159,6 +160,7 @@ bool cache_denial_find_zone(struct cache *cache, const struct cache_name *name, 
         return false;
     *out = (struct cache_denial_zone){.name = name,
                                       .labels = labels,
+                                      .hash = store_key.hash,
                                       .route = head.route,
                                       .has_nsec = entry.has_nsec,
                                       .has_nsec3 = entry.has_nsec3,
@@ -260,6 +262,134 @@ bool cache_denial_find_nsec3(struct cache *cache, const struct cache_denial_zone
         is_there = find_denial_before(cache, zone, &key, prefix_len, when, arena, out);
     }
     return is_there && out->proof.set->type == RRTYPE_NSEC3;
+}
+
+/* ---- showing ---- */
+
+/* Lifetime: one call of cache_denial_show. */
+struct denial_showing {
+    struct cache *cache;
+    struct arena *arena;
+    struct cache_time when;
+    struct cache_denial_zone zone;
+    void (*show)(void *data, const struct cache_denial_zone *zone,
+                 const struct cache_denial *denial);
+    void *data;
+};
+
+/* Make the last key that is before `key`, which is not empty. */
+static void step_back(struct denial_key *key)
+{
+    if (key->bytes[key->len - 1]-- == 0) {
+        key->len--;
+        return;
+    }
+    memset(key->bytes + key->len, 0xff, sizeof(key->bytes) - key->len);
+    key->len = sizeof(key->bytes);
+}
+
+static size_t show_zone(struct denial_showing *s, struct denial_key *key)
+{
+    size_t prefix_len = key->len, len, shown = 0, looked = 0;
+    struct cache_denial denial;
+    struct denial_head head;
+    struct cache_place place;
+
+    memset(key->bytes + key->len, 0xff, sizeof(key->bytes) - key->len);
+    key->len = sizeof(key->bytes);
+    for (; looked < CACHE_DENIAL_SHOWN_MAX; looked++) {
+        struct cache_key wanted = {key->bytes, key->len, 0};
+        place.len = 0;
+        const uint8_t *value =
+            s->cache->store->get_before(s->cache->store, &wanted, prefix_len, &place, &len);
+        if (place.len <= prefix_len) /* the zone's entry */
+            return 0;
+        if (read_denial(s->cache, &s->zone, value, len, s->when.now_ms, &head) &&
+            copy_denial(&head, value, len, s->arena, &denial)) {
+            denial.hash = hash_more(hash_start(), place.key, place.len);
+            s->show(s->data, &s->zone, &denial);
+            shown++;
+        }
+        memcpy(key->bytes, place.key, place.len);
+        key->len = place.len;
+        step_back(key);
+    }
+    return s->zone.cnt > shown ? s->zone.cnt - shown : 0;
+}
+
+/* True if a name is at or in an interval.  Comparisons as memcmp gives them: of the name with
+ * the owner, of the next name with the name and with the owner. */
+static bool is_in_interval(int from_owner, int to_next, int whole)
+{
+    if (from_owner == 0)
+        return true;
+    return whole > 0 ? from_owner > 0 && to_next > 0 : from_owner > 0 || to_next > 0;
+}
+
+/* True if the NSEC matches or covers the name.  The last one goes round to the apex. */
+static bool is_nsec_of(const struct cache_proof *nsec, const uint8_t *name)
+{
+    const uint8_t *next = rrset_first(nsec->set).rdata;
+
+    return is_in_interval(dname_compare(name, nsec->owner), dname_compare(next, name),
+                          dname_compare(next, nsec->owner));
+}
+
+/* The same of an NSEC3 and a hash. */
+static bool is_nsec3_of(const struct cache_proof *nsec3, const uint8_t hash[NSEC3_HASH_LEN])
+{
+    uint8_t owner[NSEC3_HASH_LEN];
+    size_t len;
+    const uint8_t *next = nsec3_next_hash(rrset_first(nsec3->set).rdata, &len);
+
+    return len == NSEC3_HASH_LEN && nsec3_read_label(nsec3->owner, owner) &&
+           is_in_interval(memcmp(hash, owner, len), memcmp(next, hash, len),
+                          memcmp(next, owner, len));
+}
+
+static void show_denials_of(struct denial_showing *s, const struct cache_name *name)
+{
+    struct cache_denial denial;
+    uint8_t hash[NSEC3_HASH_LEN];
+    uint64_t shown = 0;
+
+    if (s->zone.has_nsec &&
+        cache_denial_find_nsec(s->cache, &s->zone, name, &s->when, s->arena, &denial) &&
+        is_nsec_of(&denial.proof, name->dname))
+        s->show(s->data, &s->zone, &denial);
+    for (unsigned n = s->zone.labels + 1; s->zone.has_nsec3 && n <= name->labels; n++) {
+        nsec3_hash(&s->zone.params, dname_suffix(name->dname, n), hash);
+        if (!cache_denial_find_nsec3(s->cache, &s->zone, hash, &s->when, s->arena, &denial) ||
+            denial.hash == shown || !is_nsec3_of(&denial.proof, hash))
+            continue;
+        s->show(s->data, &s->zone, &denial);
+        shown = denial.hash;
+    }
+}
+
+size_t cache_denial_show(struct cache *cache, const struct cache_name *name,
+                         struct arena *arena,
+                         void (*show)(void *data, const struct cache_denial_zone *zone,
+                                      const struct cache_denial *denial),
+                         void *data)
+{
+    struct denial_showing s = {.cache = cache,
+                               .arena = arena,
+                               .when = {.now_ms = now_wall_ms(), .since_ms = INT64_MAX},
+                               .show = show,
+                               .data = data};
+    struct denial_key key;
+    unsigned labels = name->labels + 1;
+
+    while (labels > 0 &&
+           !cache_denial_find_zone(cache, name, labels - 1, &s.when, arena, &s.zone))
+        labels--;
+    if (labels == 0)
+        return 0;
+    if (labels - 1 == name->labels && begin_denial_key(&key, name, name->labels))
+        return show_zone(&s, &key);
+    show_denials_of(&s, name);
+    return 0;
 }
 
 /* ---- writing ---- */

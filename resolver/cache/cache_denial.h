@@ -22,6 +22,7 @@ enum {
 struct cache_denial_zone {
     const struct cache_name *name; /* borrowed; the zone is its suffix */
     unsigned labels;               /* of that suffix */
+    uint64_t hash;                 /* of the key of its entry */
     uint32_t route;
     bool has_nsec, has_nsec3;   /* there are, or were, such denials */
     struct nsec3_params params; /* has_nsec3: of the newest NSEC3 */
@@ -55,6 +56,18 @@ bool cache_denial_find_nsec(struct cache *cache, const struct cache_denial_zone 
 bool cache_denial_find_nsec3(struct cache *cache, const struct cache_denial_zone *zone,
                              const uint8_t hash[NSEC3_HASH_LEN], const struct cache_time *when,
                              struct arena *arena, struct cache_denial *out);
+
+enum { CACHE_DENIAL_SHOWN_MAX = 100 };
+
+/* Call `show` for the denials at a name that has some of its own, which is a zone: the last
+ * CACHE_DENIAL_SHOWN_MAX of them, from the last to the first.  For another name: for those of
+ * the nearest zone above it that match or cover it, or with NSEC3 a name between the zone and
+ * it.  Return about how many of a zone's denials are left out. */
+size_t cache_denial_show(struct cache *cache, const struct cache_name *name,
+                         struct arena *arena,
+                         void (*show)(void *data, const struct cache_denial_zone *zone,
+                                      const struct cache_denial *denial),
+                         void *data);
 
 /* Validated denials of one zone, with their TTLs capped.  Lifetime: the call. */
 struct cache_denial_source {

@@ -60,7 +60,7 @@ struct mark {
     uint64_t secret[2]; /* of the checksums */
 };
 
-static const uint8_t mark_key[1] = {0};
+static const uint8_t mark_key[1] = {CACHE_STORE_OWN};
 static const char mark_name[8] = "rootline";
 
 /* A value to store, or with value_len 0 a key to delete. */
@@ -461,10 +461,11 @@ static bool is_evictable(struct cache_lmdb *c, const MDB_val *key, const MDB_val
 {
     int64_t expire_ms;
 
-    if (value->mv_size < sizeof(struct value_head))
-        return key->mv_size > sizeof(mark_key);
-    if (key->mv_size == sizeof(mark_key) && *(const uint8_t *)key->mv_data == *mark_key)
+    if (key->mv_size <= CACHE_STORE_OWN_MAX &&
+        *(const uint8_t *)key->mv_data == CACHE_STORE_OWN)
         return false;
+    if (value->mv_size < sizeof(struct value_head))
+        return true;
     memcpy(&expire_ms, (const uint8_t *)value->mv_data + sizeof(uint64_t), sizeof(expire_ms));
     if (expire_ms <= now_ms)
         return true;

@@ -19,6 +19,8 @@ enum {
     /* An RRset as large as a message, its signatures, and the headers before them. */
     CACHE_STORE_VALUE_MAX = 2 * (65535 + 12) + 2048,
     CACHE_STORE_SLOTS = 65536,
+    CACHE_STORE_OWN = 0,     /* first octet of the keys that are not evicted from a file, */
+    CACHE_STORE_OWN_MAX = 2, /* if they have no more octets */
     CACHE_STORE_ORDERED = 6, /* first octet of the keys that get_before finds */
 };
 

@@ -672,5 +672,9 @@ void cause_find(const struct cause_facts *f, struct cause *out)
             say_text(out->advice,
                      "If this client may use the resolver, add its address to `allow` in "
                      "the resolver's configuration.");
+        else if (f->ede == EDNS_EDE_BLOCKED)
+            say_text(out->advice,
+                     "If this name may have private addresses, add its zone to "
+                     "private-addresses.except in the resolver's configuration.");
     }
 }

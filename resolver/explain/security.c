@@ -193,14 +193,19 @@ static void put_proof_data(struct json *to, const struct rrset *set)
     }
 }
 
+void security_put_denial(struct json *to, const struct cache_proof *proof)
+{
+    to_json_name(to, "owner", proof->owner);
+    to_json_type(to, "type", proof->set->type);
+    put_proof_data(to, proof->set);
+}
+
 static void add_proof(struct json *list, const struct cache_proof *proof, unsigned index,
                       const uint8_t *owner, const struct deny_found *denied)
 {
     struct json *one = json_add_object(list);
 
-    to_json_name(one, "owner", proof->owner);
-    to_json_type(one, "type", proof->set->type);
-    put_proof_data(one, proof->set);
+    security_put_denial(one, proof);
     struct json *steps = json_put_list(one, "steps");
     for (unsigned i = 0; i < denied->step_cnt; i++) {
         const struct deny_step *step = &denied->steps[i];
@@ -351,7 +356,14 @@ static bool draw_anchor(struct chain_walk *w, const struct anchor *anchor)
 
     add_links(list, anchor->ds);
     add_links(list, anchor->keys);
-    return put_zone_keys(w, node, anchor->zone);
+    struct verdict v = trust_weigh_anchor(anchor, &w->rules);
+    if (v.status == VERDICT_SECURE)
+        return put_zone_keys(w, node, anchor->zone);
+    char text[VERDICT_TEXT_MAX];
+    verdict_print(&v, text);
+    put_end(node, VERDICT_INSECURE, verdict_reason_name(v.reason), text);
+    end_walk(w, SECURITY_INSECURE, text);
+    return false;
 }
 
 static bool draw_cut(struct chain_walk *w, const uint8_t *zone, const struct cache_found *found)

@@ -52,6 +52,9 @@ void security_find_target(const struct cache_found *found, const uint8_t *owner,
 /* Put the signatures of an RRset, as "signatures". */
 void security_put_signatures(struct json *to, const struct rrset *set);
 
+/* Put the owner, type, next name and types of an NSEC or NSEC3. */
+void security_put_denial(struct json *to, const struct cache_proof *proof);
+
 /* Put the records that prove an entry of `owner` and `type` (0: the name itself), and what each
  * does, as "proofs".  Nothing if it has none. */
 void security_put_proofs(struct json *to, const struct cache_found *found, const uint8_t *owner,

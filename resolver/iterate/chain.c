@@ -2,6 +2,8 @@
 #include "resolver/iterate/chain.h"
 
 #include "base/now.h"
+#include "resolver/cache/cache_denial.h"
+#include "resolver/validate/deny.h"
 
 enum { RETRIES_MAX = 4 };
 
@@ -10,6 +12,7 @@ struct rules chain_rules(const struct task *task)
     struct rules rules = rules_defaults((uint32_t)(now_wall_ms() / 1000));
 
     rules.skips_time = engine_is_clock_wrong(task->engine);
+    rules.tries_all = task->budget->validates_unlimited;
     return rules;
 }
 
@@ -92,6 +95,43 @@ static struct chain look_up_link(struct task *task, const uint8_t *name, uint16_
     return (struct chain){.status = CHAIN_WAIT};
 }
 
+/* ---- keys ---- */
+
+/* Load the keys of a zone from its validated DNSKEY RRset in the cache. */
+static struct keyset *load_cached_keys(struct task *task, const uint8_t *zone)
+{
+    struct engine *engine = task->engine;
+    struct cache_time when = task_time(task);
+    struct keyset *keys = NULL;
+    struct cache_name name;
+    struct cache_found found;
+
+    cache_name_init(&name, zone);
+    if (!cache_find(&engine->cache, &name, name.labels, RRTYPE_DNSKEY, &when, &engine->scratch,
+                    &found) ||
+        found.kind != CACHE_DATA || found.security != CACHE_SECURE ||
+        keyset_new(zone, found.set, &keys) != ERR_OK)
+        return NULL;
+    keyset_trust_all(keys);
+    keycache_put(engine->keycache, &keys,
+                 (int64_t)util_max((uint64_t)found.expire_ms, (uint64_t)when.now_ms + 1));
+    return keycache_find(engine->keycache, zone, when.now_ms);
+}
+
+static struct keyset *find_known_keys(struct task *task, const uint8_t *zone)
+{
+    struct keyset *keys = keycache_find(task->engine->keycache, zone, now_wall_ms());
+    return keys ? keys : load_cached_keys(task, zone);
+}
+
+/* Look up the DS of `name`.  The reply is validated with the keys of the zone above: they come
+ * first, because without them no server needs to be asked for the DS. */
+static struct chain look_up_ds(struct task *task, const uint8_t *zone, const uint8_t *name)
+{
+    return find_known_keys(task, zone) ? look_up_link(task, name, RRTYPE_DS)
+                                       : look_up_link(task, zone, RRTYPE_DNSKEY);
+}
+
 /* ---- zone cuts ---- */
 
 static struct chain end_insecure(const uint8_t *zone, enum verdict_reason reason)
@@ -105,6 +145,12 @@ static enum chain_step end_step(enum verdict_reason *reason, enum verdict_reason
     return CHAIN_STEP_INSECURE;
 }
 
+/* Return why a cached denial is insecure. */
+static enum verdict_reason reason_of_denial(const struct cache_found *found)
+{
+    return found->ede == EDNS_EDE_UNSUPPORTED_ITERATIONS ? VERDICT_ITERATIONS : VERDICT_OPT_OUT;
+}
+
 enum chain_step chain_read_step(struct cache *cache, const struct cache_name *name,
                                 unsigned labels, const struct cache_time *when,
                                 const struct rules *rules, struct arena *arena,
@@ -116,7 +162,7 @@ enum chain_step chain_read_step(struct cache *cache, const struct cache_name *na
     if (cache_find_cut(cache, name, labels, when, arena, found)) {
         struct trust trust = {.zone = suffix, .ds = found->set, .rules = rules};
         if (found->security == CACHE_INSECURE || found->is_cut)
-            return end_step(reason, found->is_cut ? VERDICT_NO_DS : VERDICT_OPT_OUT);
+            return end_step(reason, found->is_cut ? VERDICT_NO_DS : reason_of_denial(found));
         if (found->kind == CACHE_NODATA)
             return CHAIN_STEP_SAME;
         struct verdict verdict = trust_weigh(&trust);
@@ -128,7 +174,7 @@ enum chain_step chain_read_step(struct cache *cache, const struct cache_name *na
     if (!is_denied && !cache_find_cname(cache, &key, when, arena, found))
         return CHAIN_STEP_UNKNOWN;
     if (found->security == CACHE_INSECURE)
-        return end_step(reason, VERDICT_OPT_OUT);
+        return end_step(reason, reason_of_denial(found));
     return is_denied ? CHAIN_STEP_ABSENT : CHAIN_STEP_SAME;
 }
 
@@ -167,6 +213,94 @@ static bool pass_no_cut(const struct task *task, const struct cache_name *name, 
     return !zone && !is_denied;
 }
 
+/* Find the cached denial whose owner is the name, or its hash. */
+static bool find_matching_denial(struct task *task, const struct cache_denial_zone *zone,
+                                 const struct cache_name *name, const struct rules *rules,
+                                 struct rules_work *work, struct cache_denial *out)
+{
+    struct engine *engine = task->engine;
+    struct cache_time when = task_time(task);
+    uint8_t hash[NSEC3_HASH_LEN], owner[NSEC3_HASH_LEN];
+
+    if (zone->has_nsec &&
+        cache_denial_find_nsec(&engine->cache, zone, name, &when, &engine->scratch, out))
+        return dname_is_equal(out->proof.owner, name->dname);
+    if (!zone->has_nsec3 || zone->params.iterations > rules->iterations_max ||
+        !rules_spend_hash(work, zone->params.salt_len))
+        return false;
+    nsec3_hash(&zone->params, name->dname, hash);
+    return cache_denial_find_nsec3(&engine->cache, zone, hash, &when, &engine->scratch, out) &&
+           nsec3_read_label(out->proof.owner, owner) &&
+           memcmp(owner, hash, NSEC3_HASH_LEN) == 0;
+}
+
+/* Cache what a denial proves of the DS of its name, for as long as it counts. */
+static void cache_proved_cut(struct task *task, const uint8_t *name, uint32_t route,
+                             const struct cache_denial *denial)
+{
+    int64_t now_ms = now_wall_ms();
+    struct cache_proofs proofs = {.cnt = 1, .at = {denial->proof}};
+    struct cache_origin origin = {.rank = CACHE_AUTH_ANSWER,
+                                  .now_ms = now_ms,
+                                  .route = route,
+                                  .fresh_ms = task->fresh_ms,
+                                  .security = CACHE_SECURE,
+                                  .proofs = &proofs,
+                                  .is_cut = true};
+    enum err err = cache_put_cut(&task->engine->cache, name,
+                                 (uint32_t)((denial->expire_ms - now_ms) / 1000), &origin);
+    (void)err; /* not cached: the denial is found again */
+}
+
+/* True if a denial that the zone above, the suffix of `zone_labels` labels, sent with another
+ * answer proves that the name is a delegation without DS (RFC 8198).  A denial of the
+ * delegation itself is not used: it may be older than the zone whose answer has to be
+ * validated. */
+static bool find_insecure_cut(struct task *task, const uint8_t *name, unsigned zone_labels,
+                              const struct rules *rules, struct rules_work *work)
+{
+    struct engine *engine = task->engine;
+    struct cache_time when = task_time(task);
+    struct cache_name key;
+    struct cache_denial_zone zone;
+    struct cache_denial denial;
+    struct deny_found found;
+
+    cache_name_init(&key, name);
+    if (!cache_denial_find_zone(&engine->cache, &key, zone_labels, &when, &engine->scratch,
+                                &zone) ||
+        zone.route != cache_route(&engine->cache, &key, key.labels, RRTYPE_DS) ||
+        !find_matching_denial(task, &zone, &key, rules, work, &denial))
+        return false;
+    struct deny_record record = {denial.proof.owner, denial.proof.set};
+    struct deny in = {.zone = dname_suffix(name, zone_labels),
+                      .records = &record,
+                      .cnt = 1,
+                      .rules = rules,
+                      .work = work};
+    struct verdict verdict = deny_ds(&in, name, &found);
+    if (verdict.status != VERDICT_SECURE || !found.is_cut)
+        return false;
+    cache_proved_cut(task, name, zone.route, &denial);
+    return true;
+}
+
+/* The same, once for each lookup that it may save. */
+static bool is_known_insecure(struct task *task, const uint8_t *name, unsigned zone_labels,
+                              const struct rules *rules)
+{
+    struct rules_work *of_query = &task->budget->validation;
+    struct rules_work work = rules_work_least(&task->validation, of_query);
+    const struct rules_work before = work;
+
+    if (!task->engine->policy->is_aggressive || has_open_chain_lookup(task))
+        return false;
+    bool is_found = find_insecure_cut(task, name, zone_labels, rules, &work);
+    rules_work_take(&task->validation, &before, &work);
+    rules_work_take(of_query, &before, &work);
+    return is_found;
+}
+
 /* Take the step from *chain to the suffix of `labels` labels.  Return false if the chain ends.
  */
 static bool take_link(struct task *task, const struct cache_name *name, unsigned labels,
@@ -190,7 +324,11 @@ static bool take_link(struct task *task, const struct cache_name *name, unsigned
     case CHAIN_STEP_ABSENT: return pass_no_cut(task, name, labels, true, chain);
     case CHAIN_STEP_UNKNOWN: break;
     }
-    *chain = look_up_link(task, suffix, RRTYPE_DS);
+    if (is_known_insecure(task, suffix, dname_labels(chain->zone), &rules)) {
+        *chain = end_insecure(suffix, VERDICT_NO_DS);
+        return false;
+    }
+    *chain = look_up_ds(task, chain->zone, suffix);
     return false;
 }
 
@@ -210,9 +348,13 @@ static struct chain start_chain(const struct task *task, const uint8_t *target)
 {
     const struct policy *policy = task->engine->policy;
     const struct anchor *anchor = anchor_find(&policy->anchors, target);
+    struct rules rules = chain_rules(task);
 
     if (!anchor || nta_find(&policy->ntas, anchor, target, now_wall_ms()))
         return end_insecure(target, VERDICT_NONE);
+    struct verdict verdict = trust_weigh_anchor(anchor, &rules);
+    if (verdict.status != VERDICT_SECURE)
+        return end_insecure(target, verdict.reason);
     return (struct chain){.status = CHAIN_SECURE,
                           .zone = dname_suffix(target, dname_labels(anchor->zone)),
                           .anchor = anchor};
@@ -227,36 +369,11 @@ struct chain chain_find_ds(struct task *task, const uint8_t *target)
     return chain;
 }
 
-/* ---- keys ---- */
-
-/* Load the keys of a zone from its validated DNSKEY RRset in the cache. */
-static struct keyset *load_cached_keys(struct task *task, const uint8_t *zone)
-{
-    struct engine *engine = task->engine;
-    struct cache_time when = task_time(task);
-    struct keyset *keys = NULL;
-    struct cache_name name;
-    struct cache_found found;
-
-    cache_name_init(&name, zone);
-    if (!cache_find(&engine->cache, &name, name.labels, RRTYPE_DNSKEY, &when, &engine->scratch,
-                    &found) ||
-        found.kind != CACHE_DATA || found.security != CACHE_SECURE ||
-        keyset_new(zone, found.set, &keys) != ERR_OK)
-        return NULL;
-    keyset_trust_all(keys);
-    keycache_put(engine->keycache, &keys,
-                 (int64_t)util_max((uint64_t)found.expire_ms, (uint64_t)when.now_ms + 1));
-    return keycache_find(engine->keycache, zone, when.now_ms);
-}
-
 static void find_keys_of_chain(struct task *task, struct chain *chain)
 {
     const uint8_t *zone = chain->zone;
 
-    chain->keys = keycache_find(task->engine->keycache, zone, now_wall_ms());
-    if (!chain->keys)
-        chain->keys = load_cached_keys(task, zone);
+    chain->keys = find_known_keys(task, zone);
     if (!chain->keys)
         *chain = look_up_link(task, zone, RRTYPE_DNSKEY);
 }

@@ -1,12 +1,16 @@
 /* The hash tables have a fixed size, because ENGINE_TASKS_MAX bounds the number of tasks. */
 #include "resolver/iterate/engine.h"
 
+#include <stdio.h>
+
 #include "base/now.h"
 
 enum {
     TRIAL_MS = 3600000,
-    SCRATCH_MAX = 4 << 20
-}; /* many times the largest reply with all names expanded */
+    CLOCK_NOTED_MS = TRIAL_MS,
+    CLOCK_TRUST = 0x7c10c4b5,
+    SCRATCH_MAX = 4 << 20 /* many times the largest reply with all names expanded */
+};
 
 const struct engine_counter engine_counters[ENGINE_COUNTERS] = {
 #define TOTAL(field, id_, limit_, help_) {.id = (id_), .help = (help_), .is_limit = (limit_)},
@@ -47,10 +51,10 @@ enum err engine_new(struct out *out, struct cache_store *store, struct quota *qu
     e->cache.start_ms = now_wall_ms();
     e->quota = quota;
     e->out = out;
-    e->oldest_ms = now_is_set() ? 0 : ROOTLINE_BUILT_S * INT64_C(1000);
     e->trial_ms = now_mono_ms() + TRIAL_MS;
     rng_init(&e->rng);
     list_init(&e->runnable);
+    list_init(&e->paused);
     list_init(&e->spare);
     list_init(&e->elsewhere);
     for (size_t i = 0; i < ENGINE_BUCKETS; i++) {
@@ -61,6 +65,12 @@ enum err engine_new(struct out *out, struct cache_store *store, struct quota *qu
     return ERR_OK;
 }
 
+/* Return the tag of cached entries: it tells those whose signature times were not checked. */
+static uint32_t trust_tag(const struct engine *engine, const struct policy *policy)
+{
+    return policy->trust ^ (engine_is_clock_wrong(engine) ? CLOCK_TRUST : 0U);
+}
+
 void engine_adopt(struct engine *engine, const struct policy *policy)
 {
     if (engine->policy && policy != engine->policy)
@@ -69,11 +79,31 @@ void engine_adopt(struct engine *engine, const struct policy *policy)
     if (!policy)
         return;
     engine->cache.ttls = policy->ttls;
-    if (engine->cache.trust != policy->trust)
+    uint32_t trust = trust_tag(engine, policy);
+    if (engine->cache.trust != trust)
         keycache_clear(engine->keycache);
     engine->cache.is_validating = policy->is_validating;
-    engine->cache.trust = policy->trust;
+    engine->cache.trust = trust;
     engine->cache.route = policy->defences.bailiwick ? &policy->route : NULL;
+}
+
+void engine_learn_clock(struct engine *engine, const char *boot)
+{
+    int64_t agreed_ms = cache_clock_find_agreed(engine->cache.store, boot);
+
+    snprintf(engine->boot, sizeof(engine->boot), "%s", boot);
+    engine->oldest_ms = ROOTLINE_BUILT_S * INT64_C(1000);
+    if (agreed_ms > engine->oldest_ms)
+        engine->oldest_ms = agreed_ms;
+    engine->clock_due_ms = now_mono_ms() + CLOCK_NOTED_MS;
+}
+
+void engine_note_clock(struct engine *engine)
+{
+    if (!*engine->boot || now_mono_ms() < engine->clock_due_ms)
+        return;
+    engine->clock_due_ms = now_mono_ms() + CLOCK_NOTED_MS;
+    cache_clock_put(engine->cache.store, engine->boot, now_wall_ms());
 }
 
 bool engine_is_clock_wrong(const struct engine *engine)

@@ -8,6 +8,7 @@
 #include "base/list.h"
 #include "base/rng.h"
 #include "net/upstream/out.h"
+#include "resolver/cache/cache_clock.h"
 #include "resolver/cache/inflight.h"
 #include "resolver/iterate/infra.h"
 #include "resolver/iterate/keycache.h"
@@ -70,6 +71,8 @@ struct engine {
     struct arena scratch;          /* valid during one step; a step copies what it keeps */
     struct scrub_room *scrub_room; /* valid until the next reply is scrubbed */
     struct list runnable;          /* tasks that machine_run has to advance */
+    struct list paused;            /* tasks between two slices of a validation; one goes on per
+                                      turn of the worker */
     struct list in_flight[ENGINE_BUCKETS]; /* all tasks, by hash of name and type */
     struct list asking[ENGINE_BUCKETS];    /* tasks with a query in flight, by hash of it */
     struct list spare;                     /* finished tasks, to be used again */
@@ -82,9 +85,12 @@ struct engine {
     bool is_running;                  /* machine_run is on the stack: it must not recurse */
     uint64_t priming_at_ms;           /* mono: earliest time of the next priming query */
     struct trace_listeners listeners; /* of all tasks of this worker */
-    int64_t oldest_ms;    /* wall: an earlier time is certainly wrong; 0: not known */
-    uint64_t trial_ms;    /* mono: until then a wrong clock is tolerated */
-    uint64_t last_number; /* number of the newest task */
+    int64_t oldest_ms; /* wall: an earlier time is certainly wrong; 0: not known */
+    uint64_t trial_ms; /* mono: until then a wrong clock is tolerated */
+    char boot[CACHE_CLOCK_BOOT_MAX]; /* of this machine; "": the clock is not noted */
+    uint64_t clock_due_ms;           /* mono: when it is noted next */
+    uint64_t last_number;            /* number of the newest task */
+    uint64_t block_log_ms;           /* mono: when a blocked answer was last logged */
     struct rejected rejected;
     struct trace_ring finished;
     struct engine_counts counts;
@@ -100,13 +106,23 @@ void engine_read_counters(const struct engine *engine, uint64_t out[ENGINE_COUNT
 MUST_USE enum err engine_new(struct out *out, struct cache_store *store, struct quota *quota,
                              struct engine **out_engine);
 
-/* Use this version of the policy from now on.  Tasks in flight keep the delegation that they
- * copied.  NULL: no policy. */
+/* Use this version of the policy from now on; call it each turn.  Tasks in flight keep the
+ * delegation that they copied.  NULL: no policy.  What was cached while the clock was wrong is
+ * not found when it is right, nor the reverse. */
 void engine_adopt(struct engine *engine, const struct policy *policy);
 
-/* True if the wall clock is certainly wrong, because it shows a time before this program was
- * built, and the engine has run for less than an hour: then signatures count whatever their
- * times are, so that the name of a time server can be resolved. */
+/* Learn which times the clock cannot show: those before this program was built, and those
+ * before what two earlier boots of this machine agree on (cache_clock).  `boot` names this
+ * boot; "": it is not known.  Without this call the clock is never wrong. */
+void engine_learn_clock(struct engine *engine, const char *boot);
+
+/* Note in the cache what the clock shows, once an hour; call it each turn.  The first hour is
+ * not noted, because a wrong clock may be corrected meanwhile. */
+void engine_note_clock(struct engine *engine);
+
+/* True if the wall clock is certainly wrong, as engine_learn_clock says, and the engine has run
+ * for less than an hour: then signatures count whatever their times are, so that the name of a
+ * time server can be resolved. */
 bool engine_is_clock_wrong(const struct engine *engine);
 
 /* True if policy_may_ask allows queries to the address. */

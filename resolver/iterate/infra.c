@@ -24,8 +24,9 @@ enum {
     FAMILY_DOWN_MS = 30000,
 };
 
-struct lame {
-    uint64_t key; /* hash of address and zone */
+/* A server that is lame for a zone, or sends bogus replies for a subject. */
+struct fault {
+    uint64_t key; /* hash of address and zone or subject */
     uint64_t until_ms;
 };
 
@@ -51,7 +52,7 @@ struct family {
 /* Lifetime: worker. */
 struct infra {
     struct infra_server servers[SETS][WAYS];
-    struct lame lame[LAME_SLOTS];
+    struct fault lame[LAME_SLOTS], bogus[LAME_SLOTS];
     struct silent silent[LAME_SLOTS];
     struct down down[DOWN_SLOTS];
     struct family family[2];
@@ -241,22 +242,41 @@ unsigned infra_rto_ms(const struct infra_server *s)
     return (unsigned)util_min(rto, INFRA_RTO_MAX_MS);
 }
 
-/* ---- lameness ---- */
+/* ---- lame and bogus replies ---- */
+
+static void note_fault(struct fault slots[LAME_SLOTS], uint64_t key, uint64_t now_ms)
+{
+    slots[key % LAME_SLOTS] = (struct fault){.key = key, .until_ms = now_ms + INFRA_KEEP_MS};
+}
+
+static bool has_fault(const struct fault slots[LAME_SLOTS], uint64_t key, uint64_t now_ms)
+{
+    const struct fault *slot = &slots[key % LAME_SLOTS];
+    return slot->key == key && now_ms < slot->until_ms;
+}
 
 void infra_note_lame(struct infra *infra, const struct addr *addr, const uint8_t *zone,
                      uint64_t now_ms)
 {
-    uint64_t key = hash_pair(addr, dname_hash(zone));
-    infra->lame[key % LAME_SLOTS] =
-        (struct lame){.key = key, .until_ms = now_ms + INFRA_KEEP_MS};
+    note_fault(infra->lame, hash_pair(addr, dname_hash(zone)), now_ms);
 }
 
 bool infra_is_lame(const struct infra *infra, const struct addr *addr, const uint8_t *zone,
                    uint64_t now_ms)
 {
-    uint64_t key = hash_pair(addr, dname_hash(zone));
-    const struct lame *slot = &infra->lame[key % LAME_SLOTS];
-    return slot->key == key && now_ms < slot->until_ms;
+    return has_fault(infra->lame, hash_pair(addr, dname_hash(zone)), now_ms);
+}
+
+void infra_note_bogus(struct infra *infra, const struct addr *addr, uint64_t subject,
+                      uint64_t now_ms)
+{
+    note_fault(infra->bogus, hash_pair(addr, subject), now_ms);
+}
+
+bool infra_is_bogus(const struct infra *infra, const struct addr *addr, uint64_t subject,
+                    uint64_t now_ms)
+{
+    return has_fault(infra->bogus, hash_pair(addr, subject), now_ms);
 }
 
 /* ---- zones ---- */
@@ -291,6 +311,7 @@ void infra_forget_zones(struct infra *infra)
 {
     memset(infra->down, 0, sizeof(infra->down));
     memset(infra->silent, 0, sizeof(infra->silent));
+    memset(infra->bogus, 0, sizeof(infra->bogus));
 }
 
 bool infra_is_zone_down(struct infra *infra, uint64_t zone_hash, uint64_t now_ms)

@@ -108,6 +108,14 @@ void infra_note_lame(struct infra *infra, const struct addr *addr, const uint8_t
 bool infra_is_lame(const struct infra *infra, const struct addr *addr, const uint8_t *zone,
                    uint64_t now_ms);
 
+/* Note that a reply of `addr` for `subject` did not validate: other servers are asked first. */
+void infra_note_bogus(struct infra *infra, const struct addr *addr, uint64_t subject,
+                      uint64_t now_ms);
+
+/* True if that was noted in the last INFRA_KEEP_MS. */
+bool infra_is_bogus(const struct infra *infra, const struct addr *addr, uint64_t subject,
+                    uint64_t now_ms);
+
 /* ---- zones without a server ---- */
 
 /* Note that no server of the zone has an address: the zone is down, longer each time in a row
@@ -116,8 +124,8 @@ bool infra_is_lame(const struct infra *infra, const struct addr *addr, const uin
 void infra_note_zone_down(struct infra *infra, uint64_t zone_hash, uint64_t since_ms,
                           uint64_t now_ms);
 
-/* Forget which zones are down and which addresses are dead for a subject.  Call this when the
- * configuration or the cache has changed. */
+/* Forget which zones are down, and which addresses are dead or bogus for a subject.  Call this
+ * when the configuration or the cache has changed. */
 void infra_forget_zones(struct infra *infra);
 
 /* Note that a server of the zone replied. */

@@ -43,6 +43,8 @@ static void run_task(struct task *task)
     }
     if (task->state == TASK_DONE)
         step_done(task);
+    else if (task->is_paused)
+        list_add(&task->engine->paused, &task->link);
 }
 
 void machine_take_result(struct task *task)

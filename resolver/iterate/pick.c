@@ -1,6 +1,6 @@
 /* The candidates are the addresses with the fewest tries, so the second query of a task goes to
- * another server than the first.  Addresses whose last query timed out, for any task, come
- * after all others. */
+ * another server than the first.  Addresses whose last query timed out, for any task, or whose
+ * reply did not validate come after all others. */
 #include "resolver/iterate/pick.h"
 
 #include <limits.h>
@@ -45,11 +45,12 @@ static size_t list_candidates(const struct delegation *delegation, const struct 
         const struct infra_server *known = infra_find(by->infra, &a->addr, by->now_ms);
         if (!may_be_picked(delegation, a, known, by, pass))
             continue;
-        bool is_silent = known && known->timeouts > 0;
+        bool is_last = (known && known->timeouts > 0) ||
+                       infra_is_bogus(by->infra, &a->addr, by->subject, by->now_ms);
         out[cnt] =
             (struct candidate){.index = i,
                                .srtt_us = known ? known->srtt_us : 0,
-                               .rank = a->tries + (is_silent ? (unsigned)PICK_TRIES_MAX : 0)};
+                               .rank = a->tries + (is_last ? (unsigned)PICK_TRIES_MAX : 0)};
         best = (unsigned)util_min(best, out[cnt++].rank);
     }
     for (size_t i = 0; i < cnt; i++)

@@ -33,7 +33,7 @@ struct pick_by {
     const struct policy *policy;
     struct own *own; /* for policy_may_ask */
     struct rng *rng;
-    uint64_t subject; /* for infra_is_dead */
+    uint64_t subject; /* for infra_is_dead and infra_is_bogus */
     uint64_t now_ms;  /* mono */
 };
 

@@ -55,6 +55,8 @@ static void cache_task_failure(struct task *task, uint16_t ede, const char *text
     if (task->is_known_down) /* infra has noted it for the whole zone */
         return;
     engine->counts.limited += task->outcome == TASK_LIMITED || task->limit;
+    if (!engine->policy->defences.failure_cache)
+        return;
     if (task->outcome == TASK_LIMITED &&
         (!task->has_whole_budget || task->is_limited_by_others))
         return;

@@ -54,6 +54,7 @@ static struct cache_origin origin_of(struct task *task, const struct message *re
 static void set_state(struct cache_origin *origin, const struct vet_state *state)
 {
     origin->security = state->security;
+    origin->ede = state->ede;
     origin->proofs = &state->proofs;
 }
 
@@ -167,6 +168,7 @@ static enum err cache_synthesised(struct task *task, const struct scrub *scrub,
         return ERR_NOMEM;
     set->flags = RRSET_IS_SYNTHESISED;
     origin.security = vet->chain[0].security;
+    origin.ede = vet->chain[0].ede;
     return cache_put(&task->engine->cache, name, set, &origin);
 }
 
@@ -198,7 +200,7 @@ static enum err cache_chain_end(struct task *task, const struct message *reply,
 
 /* ---- validation ---- */
 
-/* Keep the reply until the keys that validate it are known. */
+/* Keep the reply until the keys that validate it are known, or the next slice begins. */
 static enum task_state hold_reply(struct task *task, const struct message *reply)
 {
     struct engine *engine = task->engine;
@@ -240,14 +242,24 @@ static void note_stripping(struct task *task, const struct scrub *scrub)
     known->strips_until_ms = now_ms + INFRA_KEEP_MS;
 }
 
+/* True if the reply has used up its own allowance of wrong signatures, and not that of the
+ * query: another server of the zone may send right ones. */
+static bool has_spent_failures(const struct task *task)
+{
+    return task->validation.failures_left == 0 && task->budget->validation.failures_left > 0;
+}
+
 /* Try another server of the zone: only one may have obsolete or altered data. */
 static enum task_state on_bogus(struct task *task, const struct scrub *scrub,
                                 const struct vet *vet)
 {
     note_stripping(task, scrub);
     task->engine->counts.bogus++;
-    if (vet->is_unknown && (task->is_limited || !vet->is_unsigned))
+    if (vet->is_unknown && !has_spent_failures(task) && (task->is_limited || !vet->is_unsigned))
         return task_give_up(task, FAILURE_UNVALIDATED);
+    if (!vet->is_unknown || has_spent_failures(task))
+        infra_note_bogus(task->engine->infra, &asked_addr(task)->addr, task_subject(task),
+                         now_mono_ms());
     task->is_unvalidated |= vet->is_unknown;
     if (++task->bogus_cnt >= STEP_REPLY_BOGUS_SERVERS_MAX)
         return task_fail_validation(task);
@@ -275,8 +287,8 @@ static enum task_state on_answer(struct task *task, const struct message *reply,
     if (!err)
         err = cache_chain_end(task, reply, scrub, &vet, origin);
 
-    if (scrub->delegation &&
-        scrub->delegation->addr_cnt > 0) /* priming: the root servers name themselves */
+    /* priming: the root servers name themselves; in a laboratory those of other zones too */
+    if (scrub->delegation && scrub->delegation->addr_cnt > 0)
         cache_put_delegation(&task->engine->cache, scrub->delegation, scrub->delegation_ttl,
                              INT64_MAX, &origin);
     if (!is_whole(task) && !has_dname(scrub))
@@ -505,8 +517,11 @@ enum task_state step_reply_empty(struct task *task)
                                   .section = MESSAGE_AUTHORITY,
                                   .fresh_ms = task->fresh_ms};
 
-    if (!vet_empty(task, &origin.security))
+    struct vet_state state;
+
+    if (!vet_empty(task, &state))
         return TASK_WAIT;
+    set_state(&origin, &state);
     if (origin.security == CACHE_BOGUS)
         return task_fail(task, TASK_FAILED, FAILURE_BOGUS);
     task_trace_note(task, task->is_empty_denied ? TRACE_NOTE_EMPTY_NXDOMAIN
@@ -822,12 +837,15 @@ enum task_state step_reply(struct task *task)
     const struct message *reply = task->reply;
     struct message held;
 
+    task->is_paused = false;
     if (task->held) {
         enum message_state state = message_parse(task->held->wire, task->held->len, &held);
         must(state == MESSAGE_WHOLE || state == MESSAGE_TRAILING); /* as it was before */
         reply = &held;
     } else {
         task->wrong_links = 0;
+        task->noted_cnt = 0;
+        rules_renew_failures(&task->validation);
     }
     enum task_state next = process_reply(task, reply);
     if (next != TASK_WAIT)

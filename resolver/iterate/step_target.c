@@ -364,7 +364,8 @@ static enum task_state give_up_zone(struct task *task, uint64_t now_ms)
                            : task->limit                                   ? task->limit
                                                                            : FAILURE_NO_ADDRESS;
 
-    if (!has_limit && !task->is_from_child && task->delegation.addr_cnt == 0)
+    if (!has_limit && !task->is_from_child && task->engine->policy->defences.failure_cache &&
+        task->delegation.addr_cnt == 0)
         infra_note_zone_down(task->engine->infra, task->parts.hash[task->delegation.labels],
                              task->since_mono_ms, now_ms);
     task->is_known_down = are_all_servers_dead(task, now_ms);

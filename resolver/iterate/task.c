@@ -461,7 +461,8 @@ struct task *task_get(struct engine *engine, const uint8_t *name, uint16_t type,
                       struct budget *budget, struct task *parent)
 {
     unsigned steps = 0, depth = parent ? parent->depth + 1 : 0;
-    struct task *t = find_in_flight(engine, name, type);
+    bool may_join = parent || engine->policy->defences.merging;
+    struct task *t = may_join ? find_in_flight(engine, name, type) : NULL;
 
     if (t && parent && waits_for(t, parent, &steps)) {
         task_trace_note(parent, TRACE_NOTE_LOOP);
@@ -577,6 +578,12 @@ void task_wake(struct task *task, enum task_state state)
     task->state = state;
     list_remove(&task->link);
     list_add(&task->engine->runnable, &task->link);
+}
+
+void task_resume_paused(struct engine *engine)
+{
+    if (!list_is_empty(&engine->paused))
+        task_wake(container_of(engine->paused.next, struct task, link), TASK_REPLY);
 }
 
 void task_release_followers(struct task *task, bool is_denied)

@@ -96,7 +96,7 @@ struct task_held {
 /* A single allocation of fixed size, whatever servers send.  Lifetime: its own. */
 struct task {
     uint64_t number;       /* unique in this worker, from 1 */
-    struct list link;      /* engine->runnable, elsewhere or spare */
+    struct list link;      /* engine->runnable, paused, elsewhere or spare */
     struct list in_flight; /* engine->in_flight */
     struct list asking;    /* engine->asking, while its query is outstanding */
     struct list join;      /* the followers of another task */
@@ -167,7 +167,10 @@ struct task {
     const struct message *reply;  /* TASK_REPLY: borrowed until the step returns */
     uint32_t wrong_links;         /* of that reply: bit i, the signatures of link i are wrong;
                                      TASK_DENIAL: those of the denial */
-    struct task_held *held;       /* a reply that waits for keys; NULL: none */
+    struct task_held *held;       /* a reply that waits for keys or for the next slice of its
+                                     validation; NULL: none */
+    bool is_paused;               /* it waits for that slice, in engine->paused */
+    unsigned noted_cnt;           /* verdicts that earlier slices have noted */
     struct rules_work validation; /* signatures and hashes that may still be computed */
     unsigned chain_lookups;       /* subqueries for the chain of trust so far */
     uint64_t broken_link;         /* hash of name and type of one that failed; 0: none */
@@ -249,6 +252,9 @@ void task_look_at_parked(struct engine *engine, uint64_t now_ms);
 /* Return dname_hash of the name that silence and quotas are counted for: the zone, or behind a
  * forwarder the organisational domain of the name. */
 uint64_t task_subject(const struct task *task);
+
+/* Let the task go on that has been paused longest, if there is one. */
+void task_resume_paused(struct engine *engine);
 
 /* Stop waiting for subqueries, before the delegation changes. */
 void task_leave_subqueries(struct task *task);

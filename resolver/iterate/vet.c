@@ -15,16 +15,32 @@ struct vetting {
     const struct vet_reply_of *reply;
     struct vet *out;
     struct rules rules;
-    struct rules_work work;
+    struct rules_work work, before; /* now, and when the call began */
+    unsigned note_cnt;              /* verdicts so far */
     struct arena *arena;
     struct sigmemo *memo;
     bool must_wait;
+    enum verdict_reason insecure; /* why the RRset or denial is insecure */
     /* the proofs that were checked with the keys of `zone` */
     const uint8_t *zone;
     struct deny_record records[SCRUB_PROOFS_MAX];
     size_t record_cnt;
     struct verdict rejected; /* of one whose signatures do not hold; VERDICT_NONE: none */
 };
+
+/* ---- slices ---- */
+
+/* A reply may need many slow verifications.  Once a slice of them is spent, and before the next
+ * one, let other tasks have their turn: return true.  Signatures that hold are remembered, so
+ * the next slice goes on behind them.  Those that fail are not, so they end the slices; they
+ * are few. */
+static bool pause_vetting(struct vetting *v)
+{
+    if (v->work.verified_time < RULES_SLICE || v->work.failures_left < v->before.failures_left)
+        return false;
+    v->must_wait = v->task->is_paused = true;
+    return true;
+}
 
 /* ---- targets ---- */
 
@@ -66,13 +82,30 @@ static const uint8_t *find_signer(const uint8_t *owner, uint16_t type, const str
 
 /* ---- verdicts ---- */
 
+static enum cache_security end_as_insecure(struct vetting *v, enum verdict_reason reason)
+{
+    v->insecure = reason;
+    return CACHE_INSECURE;
+}
+
+/* Note what was found of an RRset or denial. */
+static void set_security(const struct vetting *v, struct vet_state *state,
+                         enum cache_security security)
+{
+    int ede = verdict_ede(v->insecure);
+
+    state->security = security;
+    state->ede = security == CACHE_INSECURE && ede > 0 ? (uint16_t)ede : 0;
+}
+
 static enum cache_security security_of_verdict(struct vetting *v, const struct verdict *verdict)
 {
     if (verdict->status == VERDICT_UNKNOWN)
         v->out->is_unknown = v->task->is_limited = true;
-    task_note_verdict(v->task, verdict);
+    if (++v->note_cnt > v->task->noted_cnt) /* else an earlier slice has noted it */
+        task_note_verdict(v->task, verdict);
     return verdict->status == VERDICT_SECURE     ? CACHE_SECURE
-           : verdict->status == VERDICT_INSECURE ? CACHE_INSECURE
+           : verdict->status == VERDICT_INSECURE ? end_as_insecure(v, verdict->reason)
                                                  : CACHE_BOGUS;
 }
 
@@ -80,7 +113,7 @@ static enum cache_security security_of_verdict(struct vetting *v, const struct v
 static enum cache_security security_of_chain(struct vetting *v, const struct chain *chain)
 {
     if (chain->status == CHAIN_INSECURE)
-        return CACHE_INSECURE;
+        return end_as_insecure(v, chain->reason);
     if (chain->status == CHAIN_WAIT)
         v->must_wait = true;
     else
@@ -126,6 +159,8 @@ static void check_proofs(struct vetting *v, struct keyset *keys)
         struct sigcheck_found found;
         if (!signer || !dname_is_equal(signer, keys->zone))
             continue;
+        if (pause_vetting(v))
+            return;
         struct verdict verdict =
             vet_signatures(v, proof->owner, proof->set, keys, false, &found);
         if (verdict.status == VERDICT_SECURE) {
@@ -157,16 +192,23 @@ static struct deny proofs_of(struct vetting *v, struct keyset *keys)
 
 /* Keep the proofs of the zone, those too that this validator does not need, because that of a
  * client may; and cap the TTL of what they prove (RFC 8198 5.4). */
-static void keep_zone_proofs(const struct vetting *v, const struct deny_found *found,
-                             struct vet_state *state, struct rrset *proved)
+static void keep_checked_proofs(const struct vetting *v, struct vet_state *state,
+                                struct rrset *proved)
 {
-    for (size_t i = 0; i < v->record_cnt && found->used; i++) {
+    for (size_t i = 0; i < v->record_cnt; i++) {
         const struct deny_record *record = &v->records[i];
         state->proofs.at[state->proofs.cnt++] =
             (struct cache_proof){record->owner, record->set};
         if (proved)
             proved->ttl = (uint32_t)util_min(proved->ttl, record->set->ttl);
     }
+}
+
+static void keep_zone_proofs(const struct vetting *v, const struct deny_found *found,
+                             struct vet_state *state, struct rrset *proved)
+{
+    if (found->used)
+        keep_checked_proofs(v, state, proved);
 }
 
 /* True if a part of the reply is bogus: then none of it is used for other names. */
@@ -231,6 +273,8 @@ static enum cache_security vet_expansion(struct vetting *v, const struct scrub_s
 {
     struct deny deny = proofs_of(v, keys);
     struct deny_found found;
+    if (v->must_wait)
+        return CACHE_BOGUS;
     struct verdict verdict =
         blame_signatures(v, deny_closer(&deny, set->owner, encloser_labels, &found));
     enum cache_security security = security_of_verdict(v, &verdict);
@@ -312,7 +356,7 @@ static enum cache_security doubt_signer(struct vetting *v, const uint8_t *lowest
         v->must_wait = true;
         v->task->wrong_links |= (uint32_t)1 << bit;
     }
-    return chain.status == CHAIN_INSECURE ? CACHE_INSECURE : CACHE_BOGUS;
+    return chain.status == CHAIN_INSECURE ? end_as_insecure(v, chain.reason) : CACHE_BOGUS;
 }
 
 static bool is_known_wrong(const struct vetting *v, unsigned bit)
@@ -352,9 +396,31 @@ static void vet_link(struct vetting *v, unsigned i)
     const struct scrub_set *set = &v->reply->scrub->chain[i];
     struct vet_state *state = &v->out->chain[i];
 
-    state->security = vet_set(v, set, i, state);
+    v->insecure = VERDICT_NONE;
+    set_security(v, state, vet_set(v, set, i, state));
     if (state->security != CACHE_SECURE && state->proofs.cnt == 0 && is_expanded(set))
         keep_all_proofs(v->reply->scrub, state);
+}
+
+/* A server that follows a CNAME to a delegation of its own zone may prove beside it that there
+ * is no DS: then the DS needs no query, neither from here nor from a client that validates. */
+static void vet_beside_cname(struct vetting *v)
+{
+    const struct scrub *scrub = v->reply->scrub;
+    unsigned last = scrub->chain_cnt - 1U;
+
+    if (scrub->chain_cnt == 0 || scrub->proof_cnt == 0 || scrub->is_answered || v->zone ||
+        v->out->chain[last].security != CACHE_SECURE)
+        return;
+    const struct scrub_set *set = &scrub->chain[last];
+    const uint8_t *signer = find_signer(set->owner, set->set->type, set->set);
+    if (!signer || !dname_is_under(scrub->last, signer))
+        return;
+    struct chain chain = chain_find(v->task, signer);
+    if (chain.status != CHAIN_SECURE)
+        return;
+    check_proofs(v, chain.keys);
+    keep_checked_proofs(v, &v->out->chain[last], set->set);
 }
 
 /* ---- denials ---- */
@@ -393,6 +459,8 @@ static struct verdict prove_denial(struct vetting *v, struct keyset *keys,
 
     bool is_ds = is_of_parent(reply->type, name);
     struct verdict of_name = {.status = VERDICT_BOGUS};
+    if (v->must_wait)
+        return of_name;
     if (reply->is_nxdomain)
         of_name = deny_name(&deny, name, found);
     if (reply->is_nxdomain && (of_name.status != VERDICT_BOGUS || !is_ds))
@@ -421,6 +489,8 @@ static enum cache_security vet_denial_with(struct vetting *v, const uint8_t *tar
     if (of_soa != CACHE_SECURE)
         return of_soa;
     struct verdict verdict = blame_signatures(v, prove_denial(v, chain.keys, &found));
+    if (v->must_wait)
+        return CACHE_BOGUS;
     enum cache_security security = security_of_verdict(v, &verdict);
     if (security != CACHE_BOGUS)
         keep_zone_proofs(v, &found, &v->out->denial, scrub->soa);
@@ -468,7 +538,8 @@ static void vet_denial(struct vetting *v)
 {
     struct vet_state *state = &v->out->denial;
 
-    state->security = vet_denial_set(v);
+    v->insecure = VERDICT_NONE;
+    set_security(v, state, vet_denial_set(v));
     if (state->security != CACHE_SECURE && state->proofs.cnt == 0)
         keep_all_proofs(v->reply->scrub, state);
 }
@@ -500,6 +571,8 @@ static enum cache_security vet_cut_with(struct vetting *v, struct keyset *keys)
         return security_of_verdict(v, &verdict);
     }
     struct deny deny = proofs_of(v, keys);
+    if (v->must_wait)
+        return CACHE_BOGUS;
     struct verdict verdict = deny_ds(&deny, cut, &denied);
     enum cache_security security = security_of_verdict(v, &verdict);
     if (security == CACHE_BOGUS)
@@ -516,8 +589,9 @@ static void vet_cut(struct vetting *v)
 
     if (chain.status == CHAIN_WAIT)
         v->must_wait = true;
+    v->insecure = VERDICT_NONE;
     if (chain.status == CHAIN_SECURE)
-        v->out->cut.security = vet_cut_with(v, chain.keys);
+        set_security(v, &v->out->cut, vet_cut_with(v, chain.keys));
 }
 
 /* ---- the reply ---- */
@@ -562,39 +636,46 @@ bool vet_reply(struct task *task, const struct vet_reply_of *reply, struct vet *
                         .reply = reply,
                         .out = out,
                         .rules = chain_rules(task),
-                        .work = rules_work_least(&task->validation, &task->budget->validation),
                         .arena = &task->engine->scratch,
                         .memo = task->engine->sigmemo};
 
-    const struct rules_work before = v.work;
     memset(out, 0, sizeof(*out));
     if (!task->engine->policy->is_validating) {
         leave_unchecked(reply, out);
         return true;
     }
     find_chains(&v);
-    for (unsigned i = 0; i < reply->scrub->chain_cnt && !v.must_wait; i++)
+    v.work = rules_work_least(&task->validation, &task->budget->validation);
+    v.before = v.work;
+    for (unsigned i = 0; i < reply->scrub->chain_cnt && !v.must_wait && !pause_vetting(&v); i++)
         vet_link(&v, i);
-    if (reply->is_denied && !v.must_wait)
+    if (reply->is_denied && !v.must_wait && !pause_vetting(&v))
         vet_denial(&v);
+    else if (!v.must_wait)
+        vet_beside_cname(&v);
     if (reply->is_delegation && !v.must_wait)
         vet_cut(&v);
     if (!v.must_wait)
         cache_checked_proofs(&v);
-    rules_work_take(&task->validation, &before, &v.work);
-    rules_work_take(&task->budget->validation, &before, &v.work);
-    task->engine->counts.verified +=
-        (uint64_t)(before.verifications_left - v.work.verifications_left);
+    rules_work_take(&task->validation, &v.before, &v.work);
+    rules_work_take(&task->budget->validation, &v.before, &v.work);
+    task->noted_cnt = task->is_paused ? (unsigned)util_max(task->noted_cnt, v.note_cnt) : 0;
+    task->engine->counts.verified += v.work.verified;
+    task->engine->counts.hashes += v.work.hashed;
     return !v.must_wait;
 }
 
-bool vet_empty(struct task *task, enum cache_security *security)
+bool vet_empty(struct task *task, struct vet_state *state)
 {
-    *security = CACHE_UNCHECKED;
+    struct vetting v = {.task = task};
+
+    *state = (struct vet_state){.security = CACHE_UNCHECKED};
     if (!task->engine->policy->is_validating)
         return true;
     struct chain chain = chain_find(task, zone_target(task->type, task->name));
-    *security = chain.status == CHAIN_INSECURE ? CACHE_INSECURE : CACHE_BOGUS;
+    set_security(&v, state,
+                 chain.status == CHAIN_INSECURE ? end_as_insecure(&v, chain.reason)
+                                                : CACHE_BOGUS);
     if (chain.status == CHAIN_FAILED)
         task_note_broken(task, chain.ede, chain.text);
     if (chain.status == CHAIN_SECURE) {

@@ -14,6 +14,8 @@
 /* What was found of one RRset or denial. */
 struct vet_state {
     enum cache_security security;
+    uint16_t ede; /* CACHE_INSECURE: INFO-CODE of the reason (RFC 8914 4.2, 4.3, RFC 9276 3.2);
+                     0: it has none */
     struct cache_proofs proofs; /* to be cached with it */
     bool is_wildcard;           /* secure, and expanded from the wildcard at the suffix of */
     unsigned encloser_labels;   /* so many labels */
@@ -41,10 +43,11 @@ struct vet {
     bool is_unsigned; /* it has no signature: another server of the zone may send one */
 };
 
-/* Validate a reply.  Return false if it has to wait: call again when the task is woken.  Why
+/* Validate a reply.  Return false if it has to wait, for keys or for other tasks (is_paused):
+ * call again when the task is woken.  Why
  * something is bogus is noted in the task (task_note_broken). */
 bool vet_reply(struct task *task, const struct vet_reply_of *reply, struct vet *out);
 
 /* Validate an answer without any records: it counts where the chain of trust ends.  Return
  * false if it has to wait. */
-bool vet_empty(struct task *task, enum cache_security *security);
+bool vet_empty(struct task *task, struct vet_state *state);

@@ -30,14 +30,35 @@ struct policy *policy_new(void)
     p->udp_size = EDNS_UDP_SIZE;
     p->is_prefetching = p->is_aggressive = p->is_minimising = p->is_priming = p->uses_v4 =
         p->uses_v6 = true;
-    p->signals_anchors = true;
+    p->signals_anchors = p->detects_tunnels = true;
+    p->ref_cnt = 1;
     return p;
 }
 
-void policy_free(struct policy **policy)
+const struct anchor_set *policy_configured_anchors(const struct policy *policy)
 {
-    struct policy *p = *policy;
+    const struct policy *base = policy->base ? policy->base : policy;
+    return base->configured_anchors.cnt > 0 ? &base->configured_anchors : &base->anchors;
+}
+
+struct policy *policy_with_anchors(struct policy *before, struct anchor_set *anchors)
+{
+    struct policy *p = malloc(sizeof(*p));
+
     if (!p)
+        return NULL;
+    *p = *before;
+    p->base = before->base ? before->base : before;
+    p->base->ref_cnt++;
+    p->anchors = *anchors;
+    p->configured_anchors = *policy_configured_anchors(before);
+    *anchors = (struct anchor_set){.cnt = 0};
+    return p;
+}
+
+static void unref_policy(struct policy *p)
+{
+    if (--p->ref_cnt > 0)
         return;
     route_fini(&p->route);
     local_fini(&p->local);
@@ -46,7 +67,22 @@ void policy_free(struct policy **policy)
     nta_fini(&p->ntas);
     arena_fini(&p->arena);
     free(p);
+}
+
+void policy_free(struct policy **policy)
+{
+    struct policy *p = *policy;
+
+    if (!p)
+        return;
     *policy = NULL;
+    if (!p->base) {
+        unref_policy(p);
+        return;
+    }
+    anchor_fini(&p->anchors);
+    unref_policy(p->base);
+    free(p);
 }
 
 unsigned policy_defences_off(const struct policy_defences *defences)
@@ -121,12 +157,12 @@ void policy_seal_trust(struct policy *policy)
 }
 
 bool policy_is_exempt(const struct policy_exempt *exempt, const uint8_t *name,
-                      const struct addr *server)
+                      const struct addr *addr)
 {
     for (size_t i = 0; i < exempt->zone_cnt; i++)
         if (dname_is_under(name, exempt->zones[i]))
             return true;
-    return exempt->servers.cnt > 0 && addr_is_in(&exempt->servers, server);
+    return exempt->addrs.cnt > 0 && addr_is_in(&exempt->addrs, addr);
 }
 
 /* Return true if a query to that address would reach this resolver. */

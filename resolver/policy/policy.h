@@ -12,6 +12,7 @@
 #include "resolver/limits/budget.h"
 #include "resolver/limits/quota.h"
 #include "resolver/policy/local.h"
+#include "resolver/policy/private.h"
 #include "resolver/validate/anchor.h"
 #include "resolver/validate/nta.h"
 
@@ -37,9 +38,9 @@ enum {
 /* The identifiers of the defences, in the order of the table. */
 extern const char *const policy_defence_ids[POLICY_DEFENCES];
 
-/* Zones and servers that a feature is switched off for.  Lifetime: published version. */
+/* Zones and addresses that a feature is switched off for.  Lifetime: published version. */
 struct policy_exempt {
-    struct addr_prefixes servers;
+    struct addr_prefixes addrs;
     const uint8_t **zones;
     size_t zone_cnt;
 };
@@ -62,7 +63,10 @@ struct policy {
     struct addr_prefixes allow;
     struct addr_prefixes exempt; /* clients without a limit of deferred queries */
     struct addr_prefixes do_not_query;
+    struct private_addresses private;
     struct policy_exempt case_exempt, cookie_exempt, edns_exempt;
+    struct policy_exempt tunnel_exempt; /* zones and clients */
+    bool detects_tunnels;
     struct budget_limits limits;
     struct cache_ttls ttls;
     struct policy_defences defences;
@@ -84,11 +88,21 @@ struct policy {
     uint32_t trust;     /* hash of both, the same after a restart: policy_seal_trust sets it */
     bool is_validating; /* there are anchors */
     bool signals_anchors; /* RFC 8145 5 */
+    struct policy *base;  /* that owns all parts but `anchors`; NULL: this version does */
+    unsigned ref_cnt;     /* itself, and the versions whose base it is; main thread only */
 };
 
 /* Make a policy with the defaults (docs/LIMITS.md), without hints and trust anchors.  NULL
  * without memory. */
 MUST_USE struct policy *policy_new(void);
+
+/* Make a version that is like `before` but trusts other keys; both share all other parts, which
+ * live until the last of them is freed.  Takes `anchors` over, and leaves an empty set.  NULL
+ * without memory: then nothing is taken. */
+MUST_USE struct policy *policy_with_anchors(struct policy *before, struct anchor_set *anchors);
+
+/* Return the anchors of the configuration. */
+const struct anchor_set *policy_configured_anchors(const struct policy *policy);
 
 /* Clears the pointer; NULL inside is fine. */
 void policy_free(struct policy **policy);
@@ -103,9 +117,9 @@ void policy_use_lab(struct policy *policy, const struct policy_defences *lab);
 /* Return one bit per defence that is off, in the order of the table. */
 unsigned policy_defences_off(const struct policy_defences *defences);
 
-/* Return true if `exempt` contains the server, or a zone at or above `name`. */
+/* Return true if `exempt` contains the address, or a zone at or above `name`. */
 bool policy_is_exempt(const struct policy_exempt *exempt, const uint8_t *name,
-                      const struct addr *server);
+                      const struct addr *addr);
 
 /* Return true if queries may be sent to that address.  An address of this machine counts as a
  * server only if another process serves there.  `own` may be NULL: then this machine's

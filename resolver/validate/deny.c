@@ -443,7 +443,7 @@ static struct verdict deny_ds_nsec(struct deny_run *run, struct deny_found *foun
 /* Hash a name; false: the allowance is used up. */
 static bool hash_name(struct deny_run *run, const uint8_t *name, uint8_t out[NSEC3_HASH_LEN])
 {
-    if (!rules_spend_hash(run->in->work)) {
+    if (!rules_spend_hash(run->in->work, run->params.salt_len)) {
         note_proof_fault(run, VERDICT_WORK, -1);
         return false;
     }

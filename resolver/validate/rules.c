@@ -3,6 +3,9 @@
 #include "resolver/validate/rules.h"
 
 #include "dns/dnskey.h"
+#include "dns/nsec3.h"
+
+enum { SHA1_BLOCK = 64, SHA1_PADDING = 9 }; /* octets */
 
 struct rules rules_defaults(uint32_t now_s)
 {
@@ -56,33 +59,68 @@ struct rules_work rules_work_least(const struct rules_work *task,
         .hashes_left = (uint16_t)util_min(task->hashes_left, query->hashes_left)};
 }
 
+static uint16_t take_spent(uint16_t left, uint16_t before, uint16_t after)
+{
+    unsigned spent = before - (unsigned)after;
+    return (uint16_t)(left - util_min(left, spent));
+}
+
 void rules_work_take(struct rules_work *work, const struct rules_work *before,
                      const struct rules_work *after)
 {
-    work->verifications_left =
-        (uint16_t)(work->verifications_left - before->verifications_left +
-                   after->verifications_left);
+    work->verifications_left = take_spent(work->verifications_left, before->verifications_left,
+                                          after->verifications_left);
     work->failures_left =
-        (uint16_t)(work->failures_left - before->failures_left + after->failures_left);
-    work->hashes_left =
-        (uint16_t)(work->hashes_left - before->hashes_left + after->hashes_left);
+        take_spent(work->failures_left, before->failures_left, after->failures_left);
+    work->hashes_left = take_spent(work->hashes_left, before->hashes_left, after->hashes_left);
 }
 
-bool rules_spend_verification(struct rules_work *work)
+/* OpenSSL takes eight times as long for P-384 as for P-256, and three times for Ed448. */
+static uint16_t time_verification(uint8_t algorithm)
 {
-    if (work->verifications_left == 0 || work->failures_left == 0)
+    return algorithm == DNSKEY_ECDSAP384 ? RULES_SLICE
+           : algorithm == DNSKEY_ED448   ? RULES_SLICE / 2
+                                         : 1;
+}
+
+/* Less than in proportion to the time, because honest zones have such keys too: a denial by
+ * NSEC3 costs one of P-384 half of what a task may spend. */
+static uint16_t price_verification(uint8_t algorithm)
+{
+    return algorithm == DNSKEY_ECDSAP384 ? 2 : 1;
+}
+
+/* Return the blocks of SHA-1 per iteration: those that hash the last hash, the salt and the
+ * padding (RFC 5155 5).  Salts of honest zones are short (RFC 9276 3.1). */
+static uint16_t price_hash(uint8_t salt_len)
+{
+    return (uint16_t)((NSEC3_HASH_LEN + salt_len + SHA1_PADDING + SHA1_BLOCK - 1) / SHA1_BLOCK);
+}
+
+bool rules_spend_verification(struct rules_work *work, uint8_t algorithm)
+{
+    uint16_t price = price_verification(algorithm);
+
+    if (work->verifications_left < price || work->failures_left == 0)
         return false;
-    work->verifications_left--;
+    work->verifications_left = (uint16_t)(work->verifications_left - price);
+    work->verified++;
+    work->verified_time = (uint16_t)(work->verified_time + time_verification(algorithm));
     return true;
 }
 
-bool rules_spend_hash(struct rules_work *work)
+bool rules_spend_hash(struct rules_work *work, uint8_t salt_len)
 {
-    if (work->hashes_left == 0)
+    uint16_t price = price_hash(salt_len);
+
+    if (work->hashes_left < price)
         return false;
-    work->hashes_left--;
+    work->hashes_left = (uint16_t)(work->hashes_left - price);
+    work->hashed++;
     return true;
 }
+
+void rules_renew_failures(struct rules_work *task) { task->failures_left = RULES_FAILURES; }
 
 void rules_count_failure(struct rules_work *work)
 {

@@ -3,6 +3,8 @@
  */
 #include "resolver/validate/sigcheck.h"
 
+#include <limits.h>
+
 #include "dns/rrsig.h"
 
 enum { RECORDS_ON_STACK = 32, ANY_KEY = -1 };
@@ -155,7 +157,7 @@ static enum sigcheck_step verify_with_key(struct sigcheck_run *run, const struct
 
     if (!list_signed_records(run))
         err = ERR_NOMEM;
-    else if (!rules_spend_verification(run->work)) {
+    else if (!rules_spend_verification(run->work, sig->algorithm)) {
         end_sigcheck(run, VERDICT_WORK);
         return STEP_END;
     } else
@@ -196,9 +198,10 @@ static enum sigcheck_step verify_by_tag(struct sigcheck_run *run, const struct r
 {
     struct keyset *keys = run->in->keys;
     enum sigcheck_step step = STEP_WRONG;
+    const unsigned most = run->in->rules->tries_all ? KEYSET_MAX : KEYSET_TRIES_MAX;
     unsigned tries = 0;
 
-    for (unsigned i = 0; i < keys->cnt && tries < KEYSET_TRIES_MAX && step == STEP_WRONG; i++) {
+    for (unsigned i = 0; i < keys->cnt && tries < most && step == STEP_WRONG; i++) {
         struct keyset_key *key = &keys->keys[i];
         bool counts = run->only_key == ANY_KEY ? key->is_trusted : run->only_key == (int)i;
         if (!counts || !is_key_of(key, sig))
@@ -236,9 +239,10 @@ static struct sigcheck_found describe_signature(const struct sigcheck_run *run,
 static bool try_signatures(struct sigcheck_run *run, struct sigcheck_found *found)
 {
     const struct rrset *sigs = rrset_signatures(run->in->set);
+    const unsigned most = run->in->rules->tries_all ? UINT_MAX : SIGCHECK_SIGNATURES_MAX;
     unsigned tried = 0;
 
-    for (size_t pos = 0; sigs && pos < sigs->size && tried < SIGCHECK_SIGNATURES_MAX;) {
+    for (size_t pos = 0; sigs && pos < sigs->size && tried < most;) {
         struct rrset_record record = rrset_at(sigs, pos, &pos);
         struct rrsig sig = rrsig_read(record.rdata, record.len);
         if (!check_signature_fields(run, &sig))

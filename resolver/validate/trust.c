@@ -80,6 +80,13 @@ struct verdict trust_weigh(const struct trust *in)
     return v;
 }
 
+struct verdict trust_weigh_anchor(const struct anchor *anchor, const struct rules *rules)
+{
+    struct trust trust = {
+        .zone = anchor->zone, .ds = anchor->ds, .anchor_keys = anchor->keys, .rules = rules};
+    return trust_weigh(&trust);
+}
+
 /* Note why a DS or anchor key leads nowhere, unless an earlier one came nearer to success. */
 static void note_trust_fault(struct trust_run *run, enum verdict_reason reason, uint16_t tag,
                              uint8_t algorithm, uint8_t digest_type)

@@ -9,6 +9,7 @@
  */
 #pragma once
 
+#include "resolver/validate/anchor.h"
 #include "resolver/validate/sigcheck.h"
 
 enum { TRUST_DS_MAX = 8 }; /* supported DS records, or anchor keys, that are followed */
@@ -27,6 +28,10 @@ struct trust {
  * keys are known: VERDICT_SECURE, or VERDICT_INSECURE if no record has a supported algorithm
  * and digest type (RFC 4035 5.2, RFC 6840 5.2).  `keys` is not used. */
 struct verdict trust_weigh(const struct trust *in);
+
+/* The same for a trust anchor: VERDICT_INSECURE if none of its records can be used (RFC 6840
+ * 5.2). */
+struct verdict trust_weigh_anchor(const struct anchor *anchor, const struct rules *rules);
 
 /* Make the trusted keys of a zone.  VERDICT_SECURE: *out is set, and *found tells the signature
  * of the DNSKEY RRset.  VERDICT_INSECURE: as trust_weigh.  VERDICT_BOGUS; VERDICT_UNKNOWN. */

@@ -53,12 +53,14 @@ class Upstream:
     once) or "big" (50 kB over TCP).
     """
 
+    addresses = (ROOT, TLD, BENIGN, SLOW, FORWARDER)
+
     def __init__(self, port, mode="mute"):
         self.port = port
         self.mode = PROCESS.Array("c", 16)
         self.set(mode)
         self.sockets = []
-        for address in (ROOT, TLD, BENIGN, SLOW, FORWARDER):
+        for address in self.addresses:
             for kind in (socket.SOCK_DGRAM, socket.SOCK_STREAM):
                 s = socket.socket(socket.AF_INET, kind)
                 s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -204,15 +206,18 @@ def ports_of(server, listeners):
 
 
 class Subject:
-    """The resolver, forwarding or not, and its ports.  No client is exempt; with `is_default` those on loopback are."""
+    """The resolver, forwarding or not, and its ports.  No client is exempt; with `is_default` those on loopback are.
 
-    def __init__(self, folder, port, is_forwarding, is_default=False, build=lab.BUILD, workers=2, top=""):
+    It validates if `anchor` is the file with the trust anchor.
+    """
+
+    def __init__(self, folder, port, is_forwarding, is_default=False, build=lab.BUILD, workers=2, top="", anchor=None):
         folder.mkdir(parents=True, exist_ok=True)
         self.listeners = encrypted.Listeners(folder)
         forward = f"forward-zones: [{{zone: ., servers: [{FORWARDER}@{port}]}}]\n" if is_forwarding else ""
         server = self.listeners.extra + ("" if is_default else "  rate-limit: {exempt: []}\n")
         self.server = internet.Resolver(folder, Net(folder, port), workers=workers, server=server, extra=forward + top,
-                                        build=build, size="16M")
+                                        build=build, size="16M", anchor=anchor)
         self.ports = ports_of(self.server, self.listeners)
 
     def status(self):
@@ -318,12 +323,16 @@ class Pace:
 
 
 class Flood:
-    """`per_second` queries for names(0), names(1), ... from addresses of 127.9.0.0/16 in turn, until the block ends."""
+    """`per_second` queries for names(0), names(1), ... from addresses of 127.9.0.0/16 in turn, until the block ends.
 
-    def __init__(self, subject, names, per_second=300, clients=10, way="udp", rdtype="A"):
+    At most `most` are sent; `rcodes` counts the answers by RCODE.
+    """
+
+    def __init__(self, subject, names, per_second=300, clients=10, way="udp", rdtype="A", most=None):
         self.subject, self.names, self.per_second, self.clients = subject, names, per_second, clients
-        self.way, self.rdtype = way, rdtype
+        self.way, self.rdtype, self.most = way, rdtype, most
         self.sent = PROCESS.Value("l", 0)
+        self.rcodes = PROCESS.Array("l", 16)
         self.process = PROCESS.Process(target=self.run, daemon=True)
 
     def __enter__(self):
@@ -341,14 +350,16 @@ class Flood:
         n = 0
         while True:
             for _ in range(pace.due()):
+                if n == self.most:
+                    break
                 c = connections[n % self.clients]
                 with contextlib.suppress(OSError, ssl.SSLError, h2.exceptions.H2Error):
                     c.send(encrypted.make_query(self.names(n), self.rdtype, n & 0xffff))
                 n += 1
             self.sent.value = n
             for c in connections:
-                for _ in c.replies():
-                    pass
+                for reply in c.replies():
+                    self.rcodes[reply[3] & 15] += 1
             time.sleep(0.005)
 
 
@@ -507,17 +518,18 @@ class Doh:
 
 
 class Benign:
-    """A client that sends `each` queries per second over each of UDP, TCP and HTTPS until the block ends.
+    """A client that sends `each` queries per second over each of `ways` until the block ends.
 
-    Each is for a new name below `zone`.  The client repeats a query over TCP if the answer is truncated.  With `window`
-    it has at most so many queries in flight over each transport, so that a slow machine makes it slower.  With
-    `is_paused` it connects, and waits for start().  `seen` has for each transport the number of queries, the
-    milliseconds that each answer took, and the failures.
+    Each is for a new name below `zone`, numbered after `first`.  The client repeats a query over TCP if the answer
+    is truncated.  With `window` it has at most so many queries in flight over each transport, so that a slow
+    machine makes it slower.  With `is_paused` it connects, and waits for start().  `seen` has for each transport the
+    number of queries, the milliseconds that each answer took, and the failures.
     """
 
-    def __init__(self, subject, zone, prefix, each=20, window=None, is_paused=False):
+    def __init__(self, subject, zone, prefix, each=20, window=None, is_paused=False, ways=("udp", "tcp", "doh"),
+                 first=0):
         self.subject, self.zone, self.prefix, self.each, self.window = subject, zone, prefix, each, window
-        self.is_paused = is_paused
+        self.is_paused, self.ways, self.first = is_paused, ways, first
         self.answered = PROCESS.Value("l", 0)  # the least over the transports
         self.to_us, self.from_it = PROCESS.Pipe()
         self.process = PROCESS.Process(target=self.run, daemon=True)
@@ -540,14 +552,15 @@ class Benign:
             self.process.join()
 
     def run(self):
-        ways = {way: make(self.subject, CLIENT) for way, make in (("udp", Datagrams), ("tcp", Stream), ("doh", Doh))}
+        makers = {"udp": Datagrams, "tcp": Stream, "doh": Doh}
+        ways = {way: makers[way](self.subject, CLIENT) for way in self.ways}
         retry = Stream(self.subject, CLIENT)
         sent_at, took, waiting = {}, {}, {way: {} for way in ways}
         seen = {way: {"asked": 0, "ms": [], "failed": 0, "truncated": 0, "failures": []} for way in ways}
 
         def send(c, way, n):
             with contextlib.suppress(OSError, ssl.SSLError, h2.exceptions.H2Error):  # such a query counts as unanswered
-                c.send(encrypted.make_query(f"b{self.prefix}{way}{n}.{self.zone}", number=n, use_edns=0))
+                c.send(encrypted.make_query(f"b{self.prefix}{way}{self.first + n}.{self.zone}", number=n, use_edns=0))
 
         def read(c, way):
             for reply in c.replies():

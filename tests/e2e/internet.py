@@ -121,11 +121,12 @@ class Internet:
 class Resolver(lab.Server):
     """rootline-resolver with the root hints and the port of `internet`.
 
-    `server` and `resolver` are lines of these configuration keys, `extra` are other top-level keys.
+    `server` and `resolver` are lines of these configuration keys, `extra` are other top-level keys.  It validates if
+    `anchor` is the file with the trust anchor.
     """
 
     def __init__(self, folder, internet, build=lab.BUILD, extra="", resolver="", workers=1, listen=("127.0.0.1",),
-                 server="", size="64M"):
+                 server="", size="64M", anchor=None):
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
         self.port = lab.free_port()
@@ -139,7 +140,7 @@ class Resolver(lab.Server):
 {server}allow: [127.0.0.0/8]
 resolver:
   root-hints: {internet.hints}
-  trust-anchor: ""
+  trust-anchor: "{anchor or ''}"
   outgoing-port: {internet.port}
   ipv6: false
   do-not-query: []

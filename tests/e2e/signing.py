@@ -40,6 +40,17 @@ def sign_rootline(folder, origin, source, *options):
     return signed
 
 
+def sign_text(folder, origin, text, *options):
+    """Sign a zone given as text by `rootline zone sign`; return the signed file, and the zone's DS records as lines."""
+    source = folder / f"{origin}zone"
+    source.write_text(text)
+    signed = folder / f"{origin}signed"
+    done = lab.run(lab.ROOTLINE, "zone", "sign", origin, source, "--keys", folder, "--output", signed, *options,
+                   timeout=300)
+    assert done.returncode == 0, done.stderr
+    return signed, "".join(line + "\n" for line in done.stdout.splitlines() if " IN DS " in line)
+
+
 SIGNERS = {
     "nsec": (sign_bind, []),
     "nsec3": (sign_bind, ["-3", "-"]),

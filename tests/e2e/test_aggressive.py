@@ -5,12 +5,15 @@ import random
 
 import dns.edns
 import dns.flags
+import dns.name
 import dns.rcode
+import jsonschema
 import pytest
 
 import lab
 import signing
 
+SCHEMA = json.loads((lab.SOURCE / "docs/schema/cache-show.json").read_text())
 NAMES = 30
 FLOOD = 1500
 ZONE = ("$TTL 600\n@ SOA ns host 1 3600 900 604800 300\n@ NS ns\nns A 192.0.2.1\n*.wild A 192.0.2.99\n"
@@ -139,6 +142,34 @@ def test_denials_outlive_a_restart(setups):
     setup.resolver.started(setup.resolver.wait_for, "ready on ", 30)
     flood(setup)
     assert setup.sent() <= 10
+
+
+@pytest.mark.parametrize("kind, workers", [("nsec", 1), ("ldns-nsec3", 2)])
+def test_cache_show_lists_denials(setups, kind, workers):
+    def show(name, *options):
+        done = lab.run(lab.ROOTLINE, "cache", "show", name, *options, "--json", "--socket", setup.socket)
+        result = json.loads(done.stdout)
+        jsonschema.validate(result, SCHEMA)
+        return result
+
+    setup = setups(kind, workers=workers)
+    flood(setup, 600)
+    result = show("flood.test.")
+    denials = result["denials"]
+    owners = [dns.name.from_text(d["owner"]) for d in denials]
+    assert len(owners) >= (NAMES if "nsec3" in kind else 4) and owners == sorted(set(owners))
+    assert result["denials-omitted"] == 0
+    for denial in denials:
+        assert denial["zone"] == "flood.test." and 0 < denial["ttl"] <= denial["original-ttl"] == 300
+        assert denial["next"] and denial["type"] == kind.split("-")[-1].upper()
+    assert show("flood.test.", "A")["denials"] == []
+    used = show("no-such-name.flood.test.")
+    if "nsec3" not in kind:
+        assert [(d["owner"], d["next"]) for d in used["denials"]] == [("host29.flood.test.", "ns.flood.test.")]
+    assert len(used["denials"]) == 1 and used["denials"][0]["owner"] in [d["owner"] for d in denials]
+    text = lab.run(lab.ROOTLINE, "cache", "show", "no-such-name.flood.test.", "--socket", setup.socket).stdout
+    assert "denials of flood.test. (RFC 8198)" in text
+    assert f"{used['denials'][0]['owner']} to {used['denials'][0]['next']}; time left" in " ".join(text.split()), text
 
 
 def test_explain_and_flush(setups):

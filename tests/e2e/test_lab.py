@@ -259,7 +259,7 @@ def test_experiment(validating, name, tmp_path):
 
 def test_keep_leaves_the_poisoned_cache(laboratory):
     """The forged record is there for clients until a reset."""
-    done = laboratory("run", "bailiwick", "--keep")
+    done = laboratory("run", "bailiwick", "--stay")
     assert done.returncode == 0 and "ATTACK SUCCEEDS" in done.stdout, done.stderr
     assert laboratory.shell("bob", "dig", "+short", "www.bank.com").stdout == "192.0.2.66\n"
     assert laboratory("reset").returncode == 0

@@ -1,4 +1,5 @@
 """The resolver in a private Internet of authd instances: real clients, lost packets, a dead server."""
+import json
 import random
 import select
 import socket
@@ -195,6 +196,36 @@ hosts: hosts"""
         # the stub zone replaces a part of the empty zone 10.in-addr.arpa; its server is lame
         assert ask(server, "1.9.9.10.in-addr.arpa", "PTR").rcode() == dns.rcode.SERVFAIL
         assert ask(server, "1.9.8.10.in-addr.arpa", "PTR").rcode() == dns.rcode.NXDOMAIN
+    finally:
+        server.stop()
+
+
+def test_private_addresses_are_blocked(net, tmp_path):
+    """A public name with a private address is refused and logged; excepted zones and local data may have one."""
+    guard = f"private-addresses: {{prefixes: [{address(1, 1)}/32, 192.0.2.0/24], except: []}}"
+    server = internet.Resolver(tmp_path, net, extra=guard + '\nlocal-data: ["router.lan. 60 A 192.0.2.1"]')
+    try:
+        assert addresses(ask(server, "n2.z1.alpha")) == [address(1, 2)]
+        assert addresses(ask(server, "router.lan")) == ["192.0.2.1"]
+        for tcp in (False, True, False):  # from the server, and from the cache
+            reply = ask(server, "n1.z1.alpha", tcp=tcp)
+            assert reply.rcode() == dns.rcode.REFUSED and not reply.answer
+            ede, = (option for option in reply.options if option.otype == 15)
+            assert ede.code == 15 and ede.text == f"{address(1, 1)} is in private-addresses", ede
+        blocked = f"the answer for n1.z1.alpha. is blocked: its address {address(1, 1)} is in private-addresses"
+        assert server.log().count(blocked) == 1  # one line per second
+        explained = lab.run(lab.ROOTLINE, "explain", "n1.z1.alpha", "--socket", server.socket).stdout
+        assert "add its zone to private-addresses.except" in " ".join(explained.split())
+        stats = json.loads(lab.run(lab.ROOTLINE, "stats", "--json", "--socket", server.socket).stdout)
+        assert stats["answers-blocked"] >= 3
+        server.conf.write_text(server.conf.read_text().replace("except: []", "except: [z1.alpha]"))
+        server.process.send_signal(1)
+        server.wait_for("reloaded")
+        time.sleep(0.2)
+        assert addresses(ask(server, "n1.z1.alpha")) == [address(1, 1)]
+        server.conf.write_text(server.conf.read_text().replace("except: [z1.alpha]", "except: [a..b, x.lan]"))
+        server.process.send_signal(1)
+        server.wait_for('"a..b" is not a domain name')
     finally:
         server.stop()
 

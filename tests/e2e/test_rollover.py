@@ -1,5 +1,6 @@
 """RFC 5011: the resolver learns the next key of the root over months, and trusts it when the first one is gone."""
 import re
+import signal
 import time
 
 import pytest
@@ -39,7 +40,29 @@ def root(tmp_path):
     return tmp_path
 
 
-def live(root, keys, date, is_learning=True):
+class Edit:
+    """Local data that the configuration file gets after the resolver has read it, and before it has learned a key."""
+    TEXT = "local-data: [edited. A 192.0.2.9]\n"
+
+    def __init__(self, root, port, authd, resolver):
+        self.port, self.resolver = port, resolver
+        with open(root / "resolver.yaml", "a") as file:
+            file.write(self.TEXT)
+        authd.process.send_signal(signal.SIGCONT)
+
+    def is_active(self):
+        return "192.0.2.9" in lab.run("dig", "@127.0.0.1", "-p", self.port, "edited.", "A", "+tries=1").stdout
+
+    def check(self):
+        """It is active after a reload only."""
+        self.resolver.wait_for("renewed: trust anchors")
+        assert not self.is_active()
+        self.resolver.process.send_signal(signal.SIGHUP)
+        self.resolver.wait_for("reloaded: ")
+        assert self.is_active()
+
+
+def live(root, keys, date, is_learning=True, is_edited=False):
     """Run both daemons at a date and ask for www.; return dig's text and the states of the keys afterwards."""
     servers, port = lab.free_port(), lab.free_port()
     (root / "authd.yaml").write_text(f'server: {{listen: [127.0.0.53@{servers}], control: "", clock: {date}}}\n'
@@ -50,12 +73,17 @@ def live(root, keys, date, is_learning=True):
         f"outgoing-port: {servers}, do-not-query: []}}\n")
     authd = lab.Server([lab.BUILD / "rootline-authd", "-c", root / "authd.yaml"], root / "authd.log")
     authd.started(authd.wait_for, "ready on")
+    if is_edited:  # queries wait in its socket
+        authd.process.send_signal(signal.SIGSTOP)
     resolver = lab.Server([lab.BUILD / "rootline-resolver", "-c", root / "resolver.yaml"], root / "resolver.log")
     resolver.started(resolver.wait_for, "ready on")
+    edit = Edit(root, port, authd, resolver) if is_edited else None
     end = time.monotonic() + 60
     while is_learning and f"checked {date[:-1]}" not in state(root):
         assert time.monotonic() < end, state(root) + resolver.log()
         time.sleep(0.05)
+    if edit:
+        edit.check()
     text = lab.run("dig", "@127.0.0.1", "-p", port, "www.", "A", "+ad", "+tries=1").stdout
     resolver.stop()
     authd.stop()
@@ -77,8 +105,16 @@ def test_a_new_key_is_trusted_after_thirty_days(root):
                              ("new", "2026-03-10", ["missing", "valid"])):
         text, states = live(root, keys, f"{date}T00:00:00Z")
         assert is_secure(text) and states == want, (date, text, states)
-        reloads = (root / "resolver.log").read_text().count("reloading")
-        assert reloads == (date == "2026-03-06")  # only when another key is trusted
+        log = (root / "resolver.log").read_text()
+        assert log.count("renewed: trust anchors") == (date == "2026-03-06"), log  # only when another key is trusted
+        assert "reload" not in log
+
+
+def test_a_new_key_does_not_reload_the_configuration(root):
+    for keys, date in (("old", "2026-02-01"), ("both", "2026-02-02")):
+        live(root, keys, f"{date}T00:00:00Z")
+    text, states = live(root, "both", "2026-03-06T00:00:00Z", is_edited=True)
+    assert is_secure(text) and states == ["valid", "valid"], text
 
 
 def test_a_key_that_was_not_announced_is_bogus(root):

@@ -8,17 +8,18 @@ import lab
 GROUPS = ["iterator-basic", "lame-failure-retry", "scrub-spoof-bailiwick", "ttl-cache", "qname-minimisation",
           "cname-dname", "forward-stub", "limits-malformed", "svcb", "prefetch", "serve-stale", "validator-basic",
           "validator-bogus-single-fault", "validator-retry-blacklist", "nsec-denial", "nsec3", "wildcard",
-          "ds-insecure-delegation", "algorithms-anchors", "key-sentinel", "real-world", "aggressive-nsec"]
+          "ds-insecure-delegation", "algorithms-anchors", "key-sentinel", "real-world", "aggressive-nsec",
+          "autotrust-rfc5011"]
 PLAY = lab.BUILD / "tests/play"
 
 
 def load():
-    """Return the folder, and {file: group} of the plain scenarios of GROUPS."""
+    """Return the folder, and {file: group} of the plain scenarios of GROUPS; all of RFC 5011, which are not plain."""
     folder = lab.need_shared("scenarios/index.tsv").parent
     found = {}
     for line in (folder / "index.tsv").read_text().splitlines():
         name, group, kind = (line.split("\t") + ["", ""])[:3]
-        if kind == "plain" and group in GROUPS:
+        if group in GROUPS and (kind == "plain" or group == "autotrust-rfc5011"):
             found[name] = group
     return folder, found
 

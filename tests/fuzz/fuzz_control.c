@@ -60,8 +60,10 @@ static void open_all(void)
     stage_open(&stage, 7);
     struct ports *ports;
     must(ports_new(&(struct ports_terms){0}, &ports) == ERR_OK);
-    worker = (struct res_control){
-        .ports = ports, .serve = stage.serve, .explain = res_explain_new(stage.serve)};
+    worker = (struct res_control){.ports = ports,
+                                  .tunnel = stage.tunnel,
+                                  .serve = stage.serve,
+                                  .explain = res_explain_new(stage.serve)};
     must(worker.explain);
     uv_loop_init(&loop);
     job_box_init(&home, ring, NULL);

@@ -293,7 +293,8 @@ static void play(struct cursor *c)
         if (!set)
             continue;
         struct rules rules = rules_defaults((uint32_t)now_s);
-        struct rules_work work = {100, 100, 100};
+        struct rules_work work = {
+            .verifications_left = 100, .failures_left = 100, .hashes_left = 100};
         struct rollover_reply reply = {.keys = set, .rules = &rules, .now_s = now_s};
         rules.skips_time = flags & SKIPS_TIME;
         struct verdict v = rollover_take(r, &r->zones[0], &reply, &work, &arena, &changes);

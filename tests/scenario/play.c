@@ -4,14 +4,16 @@
  *   play [--minimise on|off] [--alter] [-v] FILE...
  *
  * Prints a line per file: "pass" or "FAIL", the name, and the first difference. --alter tests
- * the player: each expected answer is played again with an altered RR, RCODE and flag, and each
- * of these plays has to fail. */
+ * the player: each expected answer is played again with an altered RR, RCODE and flag, each
+ * expected trust anchor with an altered state, and each of these plays has to fail. */
 #include "base/hash.h"
 #include "base/now.h"
 #include "dns/dname_text.h"
+#include "dns/ds.h"
 #include "dns/rrline.h"
 #include "resolver/iterate/chain.h"
 #include "tests/scenario/fake_sha1.h"
+#include "tests/scenario/keeper.h"
 #include "tests/scenario/rpl.h"
 #include "tests/scenario/stage.h"
 
@@ -19,6 +21,7 @@ enum { WIRE_MAX = 65535, TIMEOUTS_MAX = 400, SENT_MAX = 2000, ITERATIONS_MAX = 1
 
 struct play {
     struct stage stage;
+    struct keeper keeper;
     struct rpl *rpl;
     struct asked {
         uint8_t name[DNAME_MAX];
@@ -440,21 +443,46 @@ static bool check_query(struct play *p, const struct rpl_entry *e)
     return report_difference(p, "the query was not sent to a server");
 }
 
+/* Query for the keys of the trust anchors if that is due, and wait until the servers answer. */
+static void update_anchors(struct play *p)
+{
+    keeper_tick(&p->keeper);
+    answer_all(p);
+    for (unsigned i = 0; p->rpl->anchors && i < TIMEOUTS_MAX && stage_time_out(&p->stage); i++)
+        answer_all(p);
+    keeper_reload(&p->keeper);
+}
+
+static bool check_anchors(struct play *p, const struct rpl_step *step)
+{
+    struct fault fault;
+
+    return keeper_check(&p->keeper, step->anchors, &fault) || report_difference(p, fault.text);
+}
+
 static bool run_step(struct play *p, const struct rpl_step *step)
 {
     switch (step->kind) {
     case RPL_QUERY:
         p->asked_step = p->step;
+        update_anchors(p);
         ask_as_client(p, step);
         return true;
     case RPL_CHECK_ANSWER: return check_answer(p, step);
-    case RPL_TIME_PASSES: now_advance(step->elapse_ms); return true;
+    case RPL_TIME_PASSES:
+        now_advance(step->expression
+                        ? 1000 * (uint64_t)keeper_evaluate(&p->keeper, step->expression)
+                        : step->elapse_ms);
+        update_anchors(p);
+        return true;
     case RPL_REPLY: return reply_step(p, step->entry);
     case RPL_CHECK_OUT_QUERY: return check_query(p, step->entry);
     case RPL_TIMEOUT:
         return stage_time_out(&p->stage) ||
                report_difference(p, "TIMEOUT, but no query is open");
-    case RPL_TRAFFIC:
+    case RPL_ASSIGN: keeper_assign(&p->keeper, step->variable, step->expression); return true;
+    case RPL_CHECK_AUTOTRUST: return check_anchors(p, step);
+    case RPL_TRAFFIC: update_anchors(p); return true;
     case RPL_NOTHING: return true;
     case RPL_OTHER: return report_difference(p, "unknown step");
     }
@@ -545,6 +573,20 @@ static void read_anchor(struct play *p, const char *value)
         fprintf(stderr, "trust-anchor: %s: %s\n", value, fault.text);
 }
 
+/* True if an anchor is of DSA (algorithms 3 and 6), which no library verifies any more: such a
+ * scenario is about another fault. */
+static bool has_dsa(const struct anchor_set *set)
+{
+    for (size_t i = 0; i < set->cnt; i++)
+        for (size_t pos = 0; set->anchors[i].ds && pos < set->anchors[i].ds->size;) {
+            struct rrset_record record = rrset_at(set->anchors[i].ds, pos, &pos);
+            uint8_t algorithm = ds_read(record.rdata, record.len).algorithm;
+            if (algorithm == 3 || algorithm == 6)
+                return true;
+        }
+    return false;
+}
+
 /* Read the trust anchors and the domains that are insecure. */
 static void read_trust(struct play *p)
 {
@@ -556,8 +598,9 @@ static void read_trust(struct play *p)
     for (k = rpl_find(p->rpl, "domain-insecure", NULL); k;
          k = rpl_find(p->rpl, "domain-insecure", k))
         must(nta_add(&policy->ntas, k->value, NULL) == ERR_OK);
+    keeper_configure(&p->keeper, &p->stage, p->rpl);
     policy_seal_trust(policy);
-    fake_sha1_is_on = is_on(get_value(p->rpl, "fake-sha1", "no"));
+    fake_sha1_is_on = is_on(get_value(p->rpl, "fake-sha1", "no")) || has_dsa(&policy->anchors);
 }
 
 /* Set the clock to the time when the signatures of the scenario are valid. */
@@ -569,6 +612,8 @@ static void set_date(const struct rpl *rpl)
     int64_t wall_ms;
 
     skips_time = strcmp(date, "-1") == 0;
+    if (rpl->anchors) /* the first step advances the clock to a date */
+        now_freeze(1);
     if (*seconds)
         now_freeze(1000 * (int64_t)atoll(seconds));
     if (strlen(date) != strlen("YYYYMMDDHHMMSS"))
@@ -645,6 +690,7 @@ static bool play(struct rpl *rpl, const char *minimise, bool is_verbose, struct 
     p->is_verbose = is_verbose;
     configure(p, minimise);
     stage_open(&p->stage, 42);
+    keeper_open(&p->keeper);
     for (const struct rpl_step *s = rpl->steps; s && fits; s = s->next) {
         p->step = s->number;
         if (s->kind != RPL_CHECK_OUT_QUERY)
@@ -652,21 +698,29 @@ static bool play(struct rpl *rpl, const char *minimise, bool is_verbose, struct 
         fits = run_step(p, s);
     }
     *fault = p->fault;
+    keeper_close(&p->keeper);
     stage_fini(&p->stage);
     return fits;
 }
 
 /* ---- altering ---- */
 
-enum alteration { ALTER_RCODE, ALTER_FLAG, ALTER_RR, ALTERATIONS };
+enum alteration { ALTER_RCODE, ALTER_FLAG, ALTER_RR, ALTER_STATE, ALTERATIONS };
 
-/* Alter the expected answer, or undo that by a second call.  False if the step compares nothing
- * of that kind. */
+/* Alter what the step expects, or undo that by a second call.  False if it compares nothing of
+ * that kind. */
 static bool alter(struct rpl_step *step, enum alteration kind)
 {
     struct rpl_entry *e = step->entry;
 
+    if ((kind == ALTER_STATE) != (step->kind == RPL_CHECK_AUTOTRUST))
+        return false;
     switch (kind) {
+    case ALTER_STATE:
+        if (!step->anchors || step->anchors->state < 0)
+            return false;
+        step->anchors->state ^= 1;
+        return true;
     case ALTER_RCODE:
         if (!(e->match & RPL_RCODE))
             return false;
@@ -698,8 +752,9 @@ static void play_altered(struct rpl *rpl, const char *minimise, const char *path
     struct fault fault;
 
     for (struct rpl_step *s = rpl->steps; s; s = s->next)
-        for (int kind = 0; s->kind == RPL_CHECK_ANSWER && kind < ALTERATIONS; kind++) {
-            if (!alter(s, (enum alteration)kind))
+        for (int kind = 0; kind < ALTERATIONS; kind++) {
+            bool is_check = s->kind == RPL_CHECK_ANSWER || s->kind == RPL_CHECK_AUTOTRUST;
+            if (!is_check || !alter(s, (enum alteration)kind))
                 continue;
             bool passes = play(rpl, minimise, false, &fault);
             alter(s, (enum alteration)kind);

@@ -297,7 +297,7 @@ static bool read_question(struct reading *r, struct rpl_entry *e)
     return true;
 }
 
-static bool read_rr(struct reading *r, struct rpl_entry *e, enum message_section section)
+static bool read_rr(struct reading *r, enum message_section section, struct rpl_rr *out)
 {
     join_parentheses(r);
     if (rrline_read(r->text, strlen(r->text), r->origin, DEFAULT_TTL, &r->rr) != ERR_OK &&
@@ -318,9 +318,7 @@ static bool read_rr(struct reading *r, struct rpl_entry *e, enum message_section
             }
         }
     }
-    if (e->rr_cnt == RPL_RRS_MAX)
-        return set_why(r, "too many records");
-    e->rrs[e->rr_cnt++] = (struct rpl_rr){
+    *out = (struct rpl_rr){
         .section = section,
         .owner =
             (const uint8_t *)copy_text(r, (const char *)r->rr.owner, dname_len(r->rr.owner)),
@@ -383,14 +381,51 @@ static bool read_entry(struct reading *r, struct rpl_entry **out)
             read_raw(r, e);
         else if (section == MESSAGE_QUESTION)
             fits = read_question(r, e);
+        else if (section > 0 && e->rr_cnt == RPL_RRS_MAX)
+            return set_why(r, "too many records");
         else if (section > 0)
-            fits = read_rr(r, e, (enum message_section)section);
+            fits = read_rr(r, (enum message_section)section, &e->rrs[e->rr_cnt++]);
         else
             return set_why(r, "unknown line of an entry");
         if (!fits)
             return false;
     }
     return set_why(r, "ENTRY_END is missing");
+}
+
+/* ---- trust anchors ---- */
+
+/* Read "state=2" and "lastchange=${$t0}" from the comment of a record. */
+static void read_anchor_state(struct reading *r, struct rpl_anchor *anchor)
+{
+    const char *state = strstr(r->text, ";;state="),
+               *since = strstr(r->text, ";;lastchange=${");
+
+    anchor->state = state ? atoi(state + 8) : -1;
+    anchor->since = "";
+    if (since)
+        anchor->since = copy_text(r, since + 13, strcspn(since + 13, "}") + 1);
+}
+
+/* Read a file of trust anchors as Unbound writes it, up to the line `end`. */
+static bool read_anchors(struct reading *r, const char *end, struct rpl_anchor **out)
+{
+    while (next_raw_line(r)) {
+        struct rpl_anchor *anchor;
+        if (starts_with(r->text, end))
+            return true;
+        anchor = allocate(r, sizeof(*anchor));
+        read_anchor_state(r, anchor);
+        strip_comment(r->text);
+        if (!*r->text)
+            continue;
+        anchor->text = copy_text(r, r->text, strlen(r->text));
+        if (!read_rr(r, MESSAGE_ANSWER, &anchor->rr))
+            return false;
+        *out = anchor;
+        out = &anchor->next;
+    }
+    return set_why(r, "the end of the trust anchors is missing");
 }
 
 /* ---- ranges and steps ---- */
@@ -425,11 +460,11 @@ static bool read_range(struct reading *r)
 
 static bool read_step(struct reading *r)
 {
-    static const char *const kinds[] = {"QUERY",   "CHECK_ANSWER",    "TIME_PASSES",
-                                        "REPLY",   "CHECK_OUT_QUERY", "TIMEOUT",
-                                        "TRAFFIC", "NOTHING"};
+    static const char *const kinds[] = {
+        "QUERY",   "CHECK_ANSWER", "TIME_PASSES", "REPLY",  "CHECK_OUT_QUERY",
+        "TIMEOUT", "TRAFFIC",      "NOTHING",     "ASSIGN", "CHECK_AUTOTRUST"};
     struct rpl_step *step = allocate(r, sizeof(*step));
-    char kind[40];
+    char kind[40], variable[40];
     double seconds;
 
     if (sscanf(r->text, "STEP %u %39s", &step->number, kind) != 2)
@@ -443,12 +478,23 @@ static bool read_step(struct reading *r)
     char *elapse = strstr(r->text, "ELAPSE"), *address = strstr(r->text, "ADDRESS");
     if (elapse && sscanf(elapse + 6, "%lf", &seconds) == 1)
         step->elapse_ms = (uint64_t)(seconds * 1000);
+    char *expression = strstr(r->text, "${");
+    if (expression)
+        step->expression = copy_text(r, expression, strlen(expression));
+    if (step->kind == RPL_ASSIGN && sscanf(r->text, "STEP %*u %*s %39s", variable) == 1)
+        step->variable = copy_text(r, variable, strlen(variable));
+    if (step->kind == RPL_ASSIGN && (!step->variable || !expression))
+        return set_why(r, "expected NAME = ${EXPRESSION}");
     if (address && addr_read(strtok(address + 7, " \t"), 53, &step->client) != ERR_OK)
         return set_why(r, "expected an address");
     *r->step_tail = step;
     r->step_tail = &step->next;
     bool has_entry = step->kind == RPL_QUERY || step->kind == RPL_CHECK_ANSWER ||
                      step->kind == RPL_REPLY || step->kind == RPL_CHECK_OUT_QUERY;
+    if (step->kind == RPL_CHECK_AUTOTRUST)
+        return (next_line(r) && starts_with(r->text, "FILE_BEGIN") &&
+                read_anchors(r, "FILE_END", &step->anchors)) ||
+               set_why(r, "expected FILE_BEGIN and records");
     if (!has_entry)
         return true;
     if (!next_line(r) || !starts_with(r->text, "ENTRY_BEGIN"))
@@ -464,10 +510,14 @@ static bool read_all(struct reading *r)
         bool fits = true;
         if (starts_with(r->text, "CONFIG_END"))
             is_header = false;
+        else if (starts_with(r->text, "AUTOTRUST_FILE"))
+            fits = read_anchors(r, "AUTOTRUST_END", &r->rpl->anchors);
         else if (is_header && !starts_with(r->text, "SCENARIO_BEGIN"))
             read_header_line(r);
         else if (starts_with(r->text, "RANGE_BEGIN"))
             fits = read_range(r);
+        else if (starts_with(r->text, "RANGE_END"))
+            continue; /* one too many */
         else if (starts_with(r->text, "STEP"))
             fits = read_step(r);
         else if (starts_with(r->text, "SCENARIO_END"))

@@ -75,7 +75,18 @@ enum rpl_kind {
     RPL_TIMEOUT,
     RPL_TRAFFIC,
     RPL_NOTHING,
+    RPL_ASSIGN,
+    RPL_CHECK_AUTOTRUST,
     RPL_OTHER,
+};
+
+/* A trust anchor that follows its zone (RFC 5011): initial, or as it has to be at a step. */
+struct rpl_anchor {
+    struct rpl_anchor *next;
+    const char *text; /* the record */
+    struct rpl_rr rr;
+    int state;         /* enum rollover_state; -1: not given */
+    const char *since; /* expression of the time when that began; "": not compared */
 };
 
 /* A step of the client or of time. */
@@ -86,6 +97,8 @@ struct rpl_step {
     uint64_t elapse_ms;
     struct addr client; /* sa_family 0: the default address */
     struct rpl_entry *entry;
+    const char *variable, *expression; /* of RPL_ASSIGN; of TIME_PASSES EVAL the latter */
+    struct rpl_anchor *anchors;        /* of RPL_CHECK_AUTOTRUST */
 };
 
 /* A key of the header and its value. */
@@ -98,6 +111,7 @@ struct rpl {
     struct arena arena;
     struct rpl_key keys[RPL_KEYS_MAX];
     size_t key_cnt;
+    struct rpl_anchor *anchors;
     struct rpl_range *ranges;
     struct rpl_step *steps;
     struct fault fault; /* what is wrong with the file, if rpl_read failed */

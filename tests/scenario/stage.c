@@ -68,6 +68,10 @@ void stage_settle(struct stage *s)
     if (s->disk)
         store->announce(store, 0, true);
     store->settle(store);
+    while (!s->keeps_paused && res_serve_is_paused(s->serve)) {
+        res_serve_come_back(s->serve);
+        store->settle(store);
+    }
 }
 
 /* ---- queries to servers ---- */
@@ -249,7 +253,7 @@ void stage_init(struct stage *s, const struct quota_limits *limits)
     memset(s, 0, sizeof(*s));
     now_freeze(STAGE_START_MS);
     must(conn_limit_new(&connections, 1, &s->conn_limit) == ERR_OK &&
-         quota_new(limits, &s->quota) == ERR_OK);
+         quota_new(limits, &s->quota) == ERR_OK && tunnel_new(&s->tunnel) == ERR_OK);
     cookie_set(&s->cookies, secret, 1);
     s->settings = (struct exchange_settings){.identity = "",
                                              .hostname = "stage",
@@ -286,6 +290,7 @@ void stage_open(struct stage *s, uint64_t seed)
     rng_init_seeded(&s->engine->rng, seed);
     s->serve = res_serve_new(s->engine, ANSWER_CACHE_BYTES);
     must(s->serve != NULL);
+    res_serve_set_tunnel(s->serve, s->tunnel);
     route_seal(&s->policy->route);
     res_serve_adopt(s->serve, s->policy);
 }
@@ -308,6 +313,7 @@ void stage_fini(struct stage *s)
     cache_lmdb_free(&s->disk);
     policy_free(&s->policy);
     quota_free(&s->quota);
+    tunnel_free(&s->tunnel);
     conn_limit_free(&s->conn_limit);
     stage_forget(s);
 }

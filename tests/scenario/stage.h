@@ -21,6 +21,7 @@ struct stage_client;
 struct stage {
     struct policy *policy; /* the test may change it between stage_init and stage_open */
     struct quota *quota;
+    struct tunnel *tunnel;
     struct res_serve *serve;
     struct engine *engine;
     struct conn_limit *conn_limit;
@@ -30,8 +31,9 @@ struct stage {
     struct out_ask *pending[STAGE_PENDING_MAX]; /* queries to servers, the oldest first */
     uint64_t deadline_ms[STAGE_PENDING_MAX];
     size_t pending_cnt;
-    bool is_tcp;    /* clients use TCP from now on */
-    bool has_no_v6; /* there is no route to IPv6 servers */
+    bool is_tcp;       /* clients use TCP from now on */
+    bool has_no_v6;    /* there is no route to IPv6 servers */
+    bool keeps_paused; /* the test lets paused tasks go on: res_serve_come_back */
     void (*asked)(struct stage *stage,
                   /* Called for each query to a server, unless NULL. */
                   const struct out_ask *ask);

@@ -241,6 +241,17 @@ static void test_cyclic_delegations(void **state)
     }
     assert_true(asked_cnt <= 60);
     stage_fini(&stage);
+    /* without the cache of failures each query causes others */
+    open_stage();
+    stage.policy->defences.failure_cache = false;
+    stage_open(&stage, 7);
+    for (int i = 0; i < 100; i++) {
+        ask("www.a.example");
+        run(cyclic);
+        assert_int_equal(rcode(), RRTYPE_RCODE_SERVFAIL);
+    }
+    assert_true(asked_cnt > 100);
+    stage_fini(&stage);
 }
 
 /* Glue with addresses of this machine. */

@@ -368,6 +368,20 @@ static void test_lameness(void **state)
     assert_true(infra_is_lame(infra, &a, zone, T0));
 }
 
+static void test_bogus_servers(void **state)
+{
+    const struct addr a = read_addr("192.0.2.1"), b = read_addr("192.0.2.2");
+
+    (void)state;
+    infra_note_bogus(infra, &a, 1, T0);
+    assert_true(infra_is_bogus(infra, &a, 1, T0 + INFRA_KEEP_MS - 1));
+    assert_false(infra_is_bogus(infra, &a, 1, T0 + INFRA_KEEP_MS));
+    assert_false(infra_is_bogus(infra, &a, 2, T0));
+    assert_false(infra_is_bogus(infra, &b, 1, T0));
+    infra_forget_zones(infra); /* other trust anchors may be configured */
+    assert_false(infra_is_bogus(infra, &a, 1, T0));
+}
+
 /* A zone is down for 5 s, doubled up to 5 minutes (RFC 9520 3.2); then one query probes it. */
 static void test_zones_without_a_server(void **state)
 {
@@ -486,6 +500,7 @@ int main(void)
         FRESH(test_a_server_that_replies_is_not_dead),
         FRESH(test_one_probe_at_a_time),
         FRESH(test_lameness),
+        FRESH(test_bogus_servers),
         FRESH(test_zones_without_a_server),
         FRESH(test_client_cookies),
         FRESH(test_random_events),

@@ -19,6 +19,7 @@
 #include "net/upstream/out_net.h"
 #include "resolver/answer/aggressive.h"
 #include "resolver/answer/res_serve.h"
+#include "resolver/answer/tunnel.h"
 #include "resolver/cache/cache_denial.h"
 #include "resolver/cache/cache_lmdb.h"
 #include "resolver/explain/explain.h"

@@ -232,7 +232,7 @@ static void test_case_exempt(void **state)
         if (by_zone)
             stage.policy->case_exempt = (struct policy_exempt){.zones = zones, .zone_cnt = 1};
         else
-            stage.policy->case_exempt.servers = (struct addr_prefixes){&prefix, 1};
+            stage.policy->case_exempt.addrs = (struct addr_prefixes){&prefix, 1};
         stage_open(&stage, 7);
         mixed_cnt = 0;
         resolve("www.victim.example", lower_only);

@@ -181,7 +181,7 @@ static void add_local(const struct local *local, const char *text, uint16_t type
 
 static void add_exempt(const struct policy_exempt *exempt)
 {
-    add_prefixes("exempt", &exempt->servers);
+    add_prefixes("exempt", &exempt->addrs);
     for (size_t i = 0; i < exempt->zone_cnt; i++)
         add_name(exempt->zones[i]);
     add_text("\n");
@@ -234,6 +234,7 @@ static void add_resolver(const struct res_conf *c)
     add_exempt(&p->case_exempt);
     add_exempt(&p->cookie_exempt);
     add_exempt(&p->edns_exempt);
+    add_exempt(&p->tunnel_exempt);
     add_delegation(&p->route.hints);
     for (size_t i = 0; i < ARRAY_LEN(names); i++) {
         uint8_t wire[DNAME_MAX];
@@ -1229,6 +1230,7 @@ static void control(void)
     ask(asked_name);
     run(servers_say);
     worker.serve = stage.serve;
+    worker.tunnel = stage.tunnel;
     starve_begin();
     enum err err = open_control(&parts, path, &c, &fault);
     must(err == ERR_OK || starve_has_failed());

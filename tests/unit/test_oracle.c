@@ -459,7 +459,8 @@ static enum verdict_reason judge_by_us(const struct altered *a)
     struct rrset *keys_set = arena_alloc(&arena, rrset_room(&dnskey, 1));
     struct keyset *keys = NULL;
     struct rules rules = rules_defaults(a->now_s);
-    struct rules_work work = {100, 100, 100};
+    struct rules_work work = {
+        .verifications_left = 100, .failures_left = 100, .hashes_left = 100};
     struct sigcheck_found found;
 
     rules.skew_s = 0;

@@ -219,6 +219,11 @@ static void test_the_order(void **state)
     assert_int_equal(draw(1000, PICK_GOOD).cnt[2], 1000);
     known(silent)->dead_until_ms = NOW + 1;
     assert_int_equal(draw(1000, PICK_LAST_RESORT).cnt[2], 1000);
+    fast->tries = slow->tries = 0;
+    infra_note_bogus(infra, &fast->addr, by.subject, NOW);
+    assert_int_equal(draw(1000, PICK_GOOD).cnt[1], 1000);
+    infra_note_bogus(infra, &slow->addr, by.subject, NOW);
+    assert_true(draw(1000, PICK_GOOD).cnt[0] > 0); /* all are last */
 }
 
 /* The largest number of addresses, all equally fast: each is chosen about equally often. */

@@ -101,11 +101,31 @@ static void test_key_of_another_map_is_suggested_with_its_place(void **state)
     assert_null(strstr(report, "did you mean"));
 }
 
+/* Anchors with algorithms and digest types that are not supported, beside one that is. */
+static void test_anchors_without_use_are_warned_of(void **state)
+{
+    static const char digest[] =
+        "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+    char text[600];
+
+    (void)state;
+    snprintf(text, sizeof(text),
+             "resolver:\n  wrong: 1\n  trust-anchor:\n  - old.test DS 1 5 2 %s\n"
+             "  - odd.test DS 1 13 9 %s\n  - good.test DS 1 13 2 %s\n"
+             "  - good.test DS 1 5 2 %s\n",
+             digest, digest, digest, digest);
+    read_text(text);
+    assert_non_null(strstr(report, "the trust anchor of old.test. has a supported algorithm"));
+    assert_non_null(strstr(report, "the trust anchor of odd.test. has a supported algorithm"));
+    assert_null(strstr(report, "good.test"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_each_misspelt_key_gets_a_suggestion),
         cmocka_unit_test(test_key_of_another_map_is_suggested_with_its_place),
+        cmocka_unit_test(test_anchors_without_use_are_warned_of),
     };
     hash_init();
     int failed = cmocka_run_group_tests(tests, NULL, NULL);

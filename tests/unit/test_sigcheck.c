@@ -92,7 +92,7 @@ static void good_signatures_are_secure(void **state)
         assert_int_equal(c.found.tag, key.tag);
         assert_int_equal(c.found.algorithm, algorithms[i]);
         assert_false(c.found.is_wildcard);
-        assert_int_equal(c.work.verifications_left, RULES_VERIFICATIONS - 1);
+        assert_int_equal(c.work.verified, 1);
         c.rules.accepts_sha1 = false;
         check(&c, s, keys);
         assert_int_equal(c.verdict.reason, algorithms[i] <= DNSKEY_RSASHA1_NSEC3
@@ -360,6 +360,37 @@ static void work_is_bounded(void **state)
     keyset_free(&keys);
 }
 
+/* What takes longer counts for more: P-384, and salts that make SHA-1 hash more blocks. */
+static void work_has_prices(void **state)
+{
+    static const struct {
+        uint8_t salt_len;
+        uint16_t price;
+    } salts[] = {{0, 1}, {35, 1}, {36, 2}, {99, 2}, {100, 3}, {255, 5}};
+    struct rules_work work = rules_work_defaults();
+    (void)state;
+    assert_true(rules_spend_verification(&work, DNSKEY_ECDSAP256));
+    assert_true(rules_spend_verification(&work, DNSKEY_RSASHA256));
+    assert_int_equal(work.verifications_left, RULES_VERIFICATIONS - 2);
+    assert_true(rules_spend_verification(&work, DNSKEY_ECDSAP384));
+    assert_int_equal(work.verifications_left, RULES_VERIFICATIONS - 4);
+    assert_int_equal(work.verified, 3);
+    assert_int_equal(work.verified_time, 2 + RULES_SLICE);
+    work.verifications_left = 1;
+    assert_false(rules_spend_verification(&work, DNSKEY_ECDSAP384));
+    assert_true(rules_spend_verification(&work, DNSKEY_ECDSAP256));
+    assert_int_equal(work.verified, 4);
+    for (size_t i = 0; i < ARRAY_LEN(salts); i++) {
+        work = rules_work_defaults();
+        assert_true(rules_spend_hash(&work, salts[i].salt_len));
+        assert_int_equal(RULES_HASHES - work.hashes_left, salts[i].price);
+        assert_int_equal(work.hashed, 1);
+    }
+    work.hashes_left = 4;
+    assert_false(rules_spend_hash(&work, 255));
+    assert_int_equal(work.hashes_left, 4);
+}
+
 /* Write rdata that differs from the zone key and has its tag: number `n` of many. */
 static void make_twin(struct signed_key *twin, unsigned n)
 {
@@ -395,6 +426,12 @@ static void keys_of_one_tag_are_bounded(void **state)
     check(&c, s, keys);
     assert_in_range(c.verdict.reason, VERDICT_BROKEN_KEY, VERDICT_WRONG_SIGNATURE);
     assert_int_equal(c.work.verifications_left, 100 - KEYSET_TRIES_MAX);
+    c = start_check();
+    c.work = rules_work_unlimited();
+    c.rules.tries_all = true; /* laboratory */
+    check(&c, s, keys);
+    assert_int_equal(c.work.verifications_left,
+                     rules_work_unlimited().verifications_left - KEYS);
     keyset_free(&keys);
 }
 
@@ -569,9 +606,27 @@ static void signatures_are_remembered(void **state)
     keyset_free(&keys);
 }
 
+/* Another one has spent of the same allowance meanwhile: nothing is left, and not a lot. */
+static void test_allowance_does_not_wrap(void **state)
+{
+    struct rules_work left = {.verifications_left = 1, .failures_left = 2, .hashes_left = 3};
+    const struct rules_work before = {.verifications_left = 5,
+                                      .failures_left = 5,
+                                      .hashes_left = 5},
+                            after = {
+                                .verifications_left = 2, .failures_left = 2, .hashes_left = 2};
+
+    (void)state;
+    rules_work_take(&left, &before, &after);
+    assert_int_equal(left.verifications_left, 0);
+    assert_int_equal(left.failures_left, 0);
+    assert_int_equal(left.hashes_left, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_allowance_does_not_wrap),
         cmocka_unit_test(good_signatures_are_secure),
         cmocka_unit_test(fields_are_checked),
         cmocka_unit_test(some_types_are_no_wildcards),
@@ -591,6 +646,7 @@ int main(void)
         cmocka_unit_test(too_many_keys_are_no_key_set),
         cmocka_unit_test(every_reason_has_a_row),
         cmocka_unit_test(signatures_are_remembered),
+        cmocka_unit_test(work_has_prices),
     };
     return cmocka_run_group_tests(tests, start, stop);
 }

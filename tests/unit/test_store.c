@@ -12,6 +12,7 @@
 #include "base/hash.h"
 #include "base/now.h"
 #include "base/rng.h"
+#include "resolver/cache/cache_clock.h"
 #include "resolver/cache/cache_lmdb.h"
 #include "resolver/cache/cache_memory.h"
 #include "resolver/cache/sketch.h"
@@ -434,6 +435,42 @@ static void test_expired_entries_are_evicted_first(void **state)
     a->free(&a);
 }
 
+/* Which time counts of the boots before this one. */
+static void test_clock_of_boots(void **state)
+{
+    struct cache_store *a = view();
+    const int64_t now_ms = now_wall_ms(), far_ms = now_ms + INT64_C(100000000000);
+    (void)state;
+    assert_int_equal(cache_clock_find_agreed(a, "b"), 0);
+    cache_clock_put(a, "a", far_ms); /* corrected while it runs */
+    cache_clock_put(a, "a", now_ms);
+    assert_int_equal(cache_clock_find_agreed(a, "b"), 0);
+    cache_clock_put(a, "b", far_ms); /* one wrong boot */
+    assert_int_equal(cache_clock_find_agreed(a, "c"), now_ms);
+    assert_int_equal(cache_clock_find_agreed(a, "b"), 0); /* its own time says nothing */
+    cache_clock_put(a, "c", now_ms + 3);
+    assert_int_equal(cache_clock_find_agreed(a, "d"), now_ms + 3);
+    cache_clock_put(a, "d", far_ms); /* two of the last three */
+    assert_int_equal(cache_clock_find_agreed(a, "e"), far_ms);
+    for (int i = 0; i < 3; i++) /* restarts of the daemon */
+        cache_clock_put(a, "e", now_ms + 5);
+    assert_int_equal(cache_clock_find_agreed(a, "f"), now_ms + 5);
+    cache_clock_put(a, "f", 1000); /* a clock of 1970 */
+    assert_int_equal(cache_clock_find_agreed(a, "g"), now_ms + 5);
+    cache_clock_put(a, "g", now_ms + 7);
+    for (unsigned i = 0; i < 60000; i++) { /* eviction and a restart leave it */
+        put(a, i, 0);
+        a->settle(a);
+    }
+    assert_true(cache_lmdb_stats(disk).trimmed > 1000);
+    a->free(&a);
+    reopen();
+    a = view();
+    assert_int_equal(cache_clock_find_agreed(a, "h"), now_ms + 5);
+    assert_int_equal(cache_clock_find_agreed(a, ""), 0);
+    a->free(&a);
+}
+
 /* A domain that writes as fast as it can, with as many uses per entry as others have, does not
  * displace them. */
 static void test_a_domain_has_its_share(void **state)
@@ -820,6 +857,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_order_in_memory),
         ON_A_FILE(test_the_file_never_grows),
         ON_A_FILE(test_expired_entries_are_evicted_first),
+        ON_A_FILE(test_clock_of_boots),
         ON_A_FILE(test_a_domain_has_its_share),
         ON_A_FILE(test_large_values_only),
         ON_A_FILE(test_damaged_files),

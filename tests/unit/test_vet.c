@@ -2,6 +2,7 @@
 #include "tests/unit/world.h"
 
 #include "dns/ds.h"
+#include "resolver/cache/cache_denial.h"
 #include "resolver/iterate/wording.h"
 #include "tests/unit/signed.h"
 
@@ -9,6 +10,8 @@
  * without a delegation of their own server: near.test. (secure) and bare.test. (without DS) on
  * the server of test. */
 enum { FLOOD = 200 }; /* records of an attack */
+
+#define AFTER_BUILD_MS INT64_C(4000000000000) /* in the year 2096 */
 
 enum zone { ROOT_ZONE, TEST_ZONE, SIGNED_ZONE, NEAR_ZONE, ZONES };
 
@@ -82,8 +85,11 @@ static void print_ds(enum zone zone, char *out, size_t size)
     memcpy(octets + len, key->rdata, key->rdata_len);
     assert_int_equal(EVP_Digest(octets, len + key->rdata_len, digest, NULL, EVP_sha256(), NULL),
                      1);
-    size_t at = (size_t)snprintf(out, size, "%s 3600 DS %u %u 2 ", zone_names[zone], key->tag,
-                                 key->algorithm);
+    bool is_signed_zone = zone == SIGNED_ZONE;
+    size_t at =
+        (size_t)snprintf(out, size, "%s 3600 DS %u %u %u ", zone_names[zone], key->tag,
+                         is_signed_zone && has_fault("ds-algorithm") ? 250 : key->algorithm,
+                         is_signed_zone && has_fault("ds-digest") ? 250 : 2);
     for (size_t i = 0; i < sizeof(digest); i++)
         at += (size_t)snprintf(out + at, size - at, "%02x", digest[i]);
 }
@@ -144,7 +150,7 @@ static void add_address(enum zone zone, const char *name)
     if (has_fault("high-ttl"))
         as.original_ttl = 60;
     snprintf(text, sizeof(text), "%s %u A %s", name, has_fault("high-ttl") ? 60 : 3600, GOOD);
-    if (has_fault("unsigned"))
+    if (has_fault("unsigned") || has_fault("no-keys-unsigned"))
         add(MESSAGE_ANSWER, "%s", text);
     else
         add_signed(MESSAGE_ANSWER, zone, &as, text);
@@ -162,12 +168,12 @@ static void add_padding(enum zone zone)
     }
 }
 
-/* Many NSEC3 records of a zone with many iterations (CVE-2023-50868). */
-static void add_costly_hashes(enum zone zone)
+/* NSEC3 records of a zone with many iterations (CVE-2023-50868). */
+static void add_costly_hashes(enum zone zone, unsigned cnt)
 {
     char text[300];
 
-    for (unsigned i = 0; i < 8; i++) {
+    for (unsigned i = 0; i < cnt; i++) {
         snprintf(text, sizeof(text),
                  "%032u.%s 300 NSEC3 1 0 2500 aabb 0123456789abcdefghijklmnopqrstuv A RRSIG", i,
                  zone_names[zone]);
@@ -182,8 +188,8 @@ static void deny(enum zone zone, const char *nsec)
     add_soa(zone);
     if (has_fault("padded"))
         add_padding(zone);
-    if (has_fault("costly-hashes")) {
-        add_costly_hashes(zone);
+    if (has_fault("costly-hashes") || has_fault("costly-hash")) {
+        add_costly_hashes(zone, has_fault("costly-hash") ? 1 : 8);
         return;
     }
     if (!has_fault("no-proof"))
@@ -208,7 +214,7 @@ static bool serve_test(const char *name, uint16_t type)
     bool is_ds = type == RRTYPE_DS;
 
     if (strcmp(name, "test.") == 0 && type == RRTYPE_DNSKEY)
-        return !has_fault("no-keys") && (add_keys(TEST_ZONE), true);
+        return strncmp(fault, "no-keys", 7) != 0 && (add_keys(TEST_ZONE), true);
     if (strcmp(name, "signed.test.") == 0 && is_ds)
         add_ds(MESSAGE_ANSWER, SIGNED_ZONE, TEST_ZONE);
     else if (strcmp(name, "near.test.") == 0 && is_ds)
@@ -226,7 +232,12 @@ static bool serve_test(const char *name, uint16_t type)
         add(MESSAGE_ADDITIONAL, "ns.plain.test. 3600 A 192.0.2.4");
     } else if (ends_in(name, "near.test."))
         return serve_near(name, type);
-    else if (ends_in(name, "bare.test.") && type == RRTYPE_A)
+    else if (strcmp(name, "hop.test.") == 0) {
+        add_signed(MESSAGE_ANSWER, TEST_ZONE, NULL, "hop.test. 3600 CNAME www.bare.test.");
+        add_signed(MESSAGE_AUTHORITY, TEST_ZONE,
+                   &(struct signed_as){.is_wrong = has_fault("wrong-beside")},
+                   "bare.test. 300 NSEC near.test. NS RRSIG NSEC");
+    } else if (ends_in(name, "bare.test.") && type == RRTYPE_A)
         add(MESSAGE_ANSWER, "%s 3600 A %s", name, GOOD);
     else if (ends_in(name, "bare.test."))
         add(MESSAGE_AUTHORITY, "bare.test. 300 SOA a. b. 1 2 3 4 300");
@@ -301,6 +312,10 @@ static bool serve_signed(const char *name, uint16_t type)
                 strncmp(name, "root-key-sentinel", 17) == 0) &&
                type == RRTYPE_A) {
         add_address(SIGNED_ZONE, name);
+    } else if (strncmp(name, "root-key-sentinel", 17) == 0) {
+        char text[DNAME_TEXT_MAX + 60];
+        snprintf(text, sizeof(text), "%s 300 NSEC www.signed.test. A RRSIG NSEC", name);
+        deny(SIGNED_ZONE, text);
     } else if (strcmp(name, "www.signed.test.") == 0) {
         deny(SIGNED_ZONE, "www.signed.test. 300 NSEC signed.test. A RRSIG NSEC");
     } else {
@@ -366,8 +381,8 @@ static void finish(void)
     arena_fini(&arena);
 }
 
-/* Query with flags, and DO, and let the servers reply. */
-static void query(const char *name, uint16_t type, uint16_t flags)
+/* Query with flags, and DO, and let the servers reply as this function says. */
+static void query_with(servers reply_as, const char *name, uint16_t type, uint16_t flags)
 {
     uint8_t wire[QUERY_MAX], dname[DNAME_MAX];
     struct query q = {.id = 1,
@@ -378,7 +393,12 @@ static void query(const char *name, uint16_t type, uint16_t flags)
                       .is_do = true,
                       .udp_size = 4096};
     stage_ask(&stage, wire, query_write(&q, wire), NULL);
-    run(signed_world);
+    run(reply_as);
+}
+
+static void query(const char *name, uint16_t type, uint16_t flags)
+{
+    query_with(signed_world, name, type, flags);
 }
 
 static bool is_ad(void)
@@ -481,6 +501,58 @@ static void test_hidden_cuts(void **state)
     finish();
 }
 
+static bool silent(const char *server, const char *name, uint16_t type)
+{
+    (void)server;
+    (void)name;
+    (void)type;
+    return false;
+}
+
+/* An answer tells why it could not be validated: from the servers, the cache, the answer cache,
+ * and stale. */
+static void test_why_insecure(void **state)
+{
+    static const struct {
+        const char *fault, *name;
+        uint16_t type;
+        unsigned rcode;
+        const char *why;
+    } rows[] = {
+        {"ds-algorithm", "www.signed.test.", RRTYPE_A, RRTYPE_RCODE_NOERROR,
+         "no DS has a supported alg"},
+        {"ds-algorithm", "www.signed.test.", RRTYPE_TXT, RRTYPE_RCODE_NOERROR,
+         "no DS has a supported alg"},
+        {"ds-digest", "www.signed.test.", RRTYPE_A, RRTYPE_RCODE_NOERROR,
+         "no DS has a supported digest"},
+        {"costly-hash", "an.test.", RRTYPE_A, RRTYPE_RCODE_NXDOMAIN, "too many iterations"},
+        {"costly-hash", "www.bare.test.", RRTYPE_A, RRTYPE_RCODE_NOERROR,
+         "too many iterations"}};
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        start(rows[i].fault);
+        open_sealed();
+        for (int round = 0; round < 8; round++) {
+            query(rows[i].name, rows[i].type, 0);
+            if (rcode() != rows[i].rcode || is_ad() || !explains(rows[i].why))
+                fail_msg("%s, round %d: RCODE %u, %s", rows[i].name, round, rcode(),
+                         ede_text());
+        }
+        assert_true(stage.engine->counts.answer_cache > 2);
+        now_advance(4000000);
+        query_with(silent, rows[i].name, rows[i].type, 0);
+        if (rcode() != rows[i].rcode || !explains("it expired") || !explains(rows[i].why))
+            fail_msg("%s, stale: RCODE %u, %s", rows[i].name, rcode(), ede_text());
+        finish();
+    }
+    start(""); /* a zone without a DS needs no explanation */
+    open_sealed();
+    expect_insecure("www.plain.test.");
+    assert_string_equal(ede_text(), "");
+    finish();
+}
+
 static void test_faults(void **state)
 {
     static const struct {
@@ -529,10 +601,37 @@ static void test_checking_disabled(void **state)
     finish();
 }
 
-/* One server of two has wrong data. */
+/* One server of two has wrong data, more of it too than is verified in one reply. */
 static void test_another_server(void **state)
 {
     const char *const addresses[] = {"192.0.2.3", "192.0.2.5"};
+    const char *const faults[] = {"wrong-signature", "many-signatures"};
+
+    (void)state;
+    for (unsigned i = 0; i < 4; i++) {
+        start(faults[i / 2]);
+        put_zone(stage.policy, "signed.test.", DELEGATION_STUB, addresses, 2);
+        open_sealed();
+        bad_server = addresses[i % 2];
+        expect_secure("www.signed.test.");
+        finish();
+    }
+}
+
+static unsigned bad_cnt;
+
+static bool count_bad(const char *server, const char *name, uint16_t type)
+{
+    bad_cnt += strcmp(server, bad_server) == 0;
+    return signed_world(server, name, type);
+}
+
+/* A server whose reply did not validate is asked last from then on: before, it is asked for the
+ * keys, a name, and a DS at most. */
+static void test_bogus_server_is_last(void **state)
+{
+    const char *const addresses[] = {"192.0.2.3", "192.0.2.5"};
+    unsigned all_cnt = 0;
 
     (void)state;
     for (unsigned i = 0; i < 2; i++) {
@@ -540,9 +639,36 @@ static void test_another_server(void **state)
         put_zone(stage.policy, "signed.test.", DELEGATION_STUB, addresses, 2);
         open_sealed();
         bad_server = addresses[i];
-        expect_secure("www.signed.test.");
+        bad_cnt = 0;
+        for (unsigned n = 0; n < 20; n++) {
+            char name[DNAME_TEXT_MAX];
+            snprintf(name, sizeof(name), "root-key-sentinel%u.signed.test.", n);
+            query_with(count_bad, name, RRTYPE_A, 0);
+            assert_true(rcode() == RRTYPE_RCODE_NOERROR && is_ad());
+        }
+        assert_in_range(bad_cnt, 0, 3);
+        all_cnt += bad_cnt;
         finish();
     }
+    assert_true(all_cnt > 0);
+}
+
+/* All servers send floods of wrong signatures: each gets its turn, for two verifications. */
+static void test_wrong_signatures_are_bounded(void **state)
+{
+    const char *const addresses[] = {"192.0.2.3", "192.0.2.5"};
+
+    (void)state;
+    start("");
+    put_zone(stage.policy, "signed.test.", DELEGATION_STUB, addresses, 2);
+    open_sealed();
+    query("signed.test.", RRTYPE_DNSKEY, 0);
+    uint64_t before = stage.engine->counts.verified;
+    fault = "many-signatures";
+    query("www.signed.test.", RRTYPE_A, 0);
+    assert_int_equal(rcode(), RRTYPE_RCODE_SERVFAIL);
+    assert_int_equal(stage.engine->counts.verified - before, 2 * RULES_FAILURES);
+    finish();
 }
 
 /* One server of two drops signatures, and no server tells whether there is a DS. */
@@ -682,16 +808,58 @@ static int ede_code(void)
     return -1;
 }
 
+static bool saw_ds;
+
+static bool note_ds(const char *server, const char *name, uint16_t type)
+{
+    saw_ds |= type == RRTYPE_DS;
+    return signed_world(server, name, type);
+}
+
+/* Without keys no server is asked for a DS, which could not be validated. */
 static void test_missing_keys(void **state)
 {
+    const char *const faults[] = {"no-keys", "no-keys-unsigned"};
+
     (void)state;
-    start("no-keys");
-    open_sealed();
-    for (unsigned i = 0; i < 2; i++) { /* the second time from the cache */
-        expect_bogus("www.test.", "");
+    for (unsigned i = 0; i < 4; i++) { /* the second time from the cache */
+        if (i % 2 == 0) {
+            start(faults[i / 2]);
+            open_sealed();
+            saw_ds = false;
+        }
+        ask("www.test.");
+        run(note_ds);
+        assert_int_equal(rcode(), RRTYPE_RCODE_SERVFAIL);
         assert_int_equal(ede_code(), EDNS_EDE_DNSKEY_MISSING);
+        assert_false(saw_ds);
+        if (i % 2 == 1)
+            finish();
     }
-    finish();
+}
+
+/* A proof beside a CNAME that its target is in an insecure zone: the DS is not looked up,
+ * unless the proof is wrong, and the client gets the proof. */
+static void test_proof_beside_cname(void **state)
+{
+    const char *const faults[] = {"", "wrong-beside", ""};
+
+    (void)state;
+    for (unsigned i = 0; i < ARRAY_LEN(faults); i++) {
+        start(faults[i]);
+        stage.policy->is_aggressive = i < 2;
+        open_sealed();
+        query("www.test.", RRTYPE_A, 0); /* the keys are known */
+        saw_ds = false;
+        query_with(note_ds, "hop.test.", RRTYPE_A, 0);
+        if (rcode() != RRTYPE_RCODE_NOERROR || is_ad() || !has_address(GOOD))
+            fail_msg("%u: RCODE %u: %s", i, rcode(), ede_text());
+        assert_int_equal(saw_ds, i > 0);
+        assert_int_equal(section_of(RRTYPE_NSEC), i == 1 ? -1 : (int)MESSAGE_AUTHORITY);
+        query("www.bare.test.", RRTYPE_A, 0);
+        assert_false(is_ad());
+        finish();
+    }
 }
 
 static void test_negative_anchor_and_island(void **state)
@@ -714,6 +882,45 @@ static void test_negative_anchor_and_island(void **state)
     open_sealed();
     expect_insecure("www.test.");
     expect_secure("www.signed.test.");
+    finish();
+}
+
+static void add_local(const char *text)
+{
+    assert_int_equal(rrline_read(text, strlen(text), root, 3600, &rr), ERR_OK);
+    struct local_record record = {rr.owner, rr.rdata, rr.type, (uint16_t)rr.rdata_len, rr.ttl};
+    assert_int_equal(local_add(&stage.policy->local, &record, &stage.policy->arena, NULL),
+                     ERR_OK);
+}
+
+/* A negative trust anchor is no reason for what local data answer. */
+static void test_negative_anchor_and_local_data(void **state)
+{
+    static const struct {
+        const char *name;
+        bool is_local;
+    } rows[] = {
+        {"own.signed.test.", true},  {"x.tree.signed.test.", true},
+        {"www.signed.test.", false}, {"leads.signed.test.", false},   /* to www.signed.test. */
+        {"leads.elsewhere.", false}, {"inwards.signed.test.", true}}; /* to a local name */
+
+    (void)state;
+    start("");
+    assert_int_equal(nta_add(&stage.policy->ntas, "signed.test", NULL), ERR_OK);
+    add_local("own.signed.test. A " GOOD);
+    add_local("tree.signed.test. DNAME local.");
+    add_local("x.local. A " GOOD);
+    add_local("leads.signed.test. CNAME www.signed.test.");
+    add_local("leads.elsewhere. CNAME www.signed.test.");
+    add_local("inwards.signed.test. CNAME own.signed.test.");
+    open_sealed();
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        expect_insecure(rows[i].name);
+        if ((ede_code() == EDNS_EDE_NEGATIVE_ANCHOR) == rows[i].is_local)
+            fail_msg("%s: EDE %d, %s", rows[i].name, ede_code(), ede_text());
+    }
+    query("own.signed.test.", RRTYPE_TXT, 0);
+    assert_int_equal(ede_code(), -1);
     finish();
 }
 
@@ -775,6 +982,60 @@ static void test_wrong_clock(void **state)
     finish();
 }
 
+/* What was validated with a wrong clock is validated again when it is right. */
+static void test_corrected_clock(void **state)
+{
+    (void)state;
+    start("expired");
+    open_sealed();
+    stage.engine->oldest_ms = now_wall_ms() + 60000;
+    res_serve_adopt(stage.serve, stage.policy);
+    for (int i = 0; i < 5; i++)
+        expect_insecure("www.signed.test.");
+    now_advance(60000);
+    res_serve_adopt(stage.serve, stage.policy);
+    assert_false(engine_is_clock_wrong(stage.engine));
+    expect_bogus("www.signed.test.", "expired on");
+    finish();
+}
+
+/* The cache knows what two earlier boots agree on: a third that shows an earlier time is wrong,
+ * and says so until its first hour is over.  One boot alone is not believed. */
+static void test_clock_before_the_cache(void **state)
+{
+    (void)state;
+    start("expired");
+    now_freeze(AFTER_BUILD_MS);
+    open_sealed();
+    struct engine *engine = stage.engine;
+    struct cache_store *store = engine->cache.store;
+    engine_learn_clock(engine, "third");
+    assert_false(engine_is_clock_wrong(engine));
+    cache_clock_put(store, "first", AFTER_BUILD_MS + 86400000);
+    engine_learn_clock(engine, "third");
+    assert_false(engine_is_clock_wrong(engine));
+    cache_clock_put(store, "second", AFTER_BUILD_MS + 7200000);
+    engine_learn_clock(engine, "third");
+    assert_int_equal(engine->oldest_ms, AFTER_BUILD_MS + 7200000);
+    res_serve_adopt(stage.serve, stage.policy);
+    expect_insecure("www.signed.test.");
+    assert_true(explains("clock of this resolver is wrong"));
+    engine_note_clock(engine); /* not yet */
+    engine_learn_clock(engine, "fourth");
+    assert_int_equal(engine->oldest_ms, AFTER_BUILD_MS + 7200000);
+    now_advance(3600000);
+    engine_note_clock(engine);
+    engine_learn_clock(engine,
+                       "fifth"); /* the fourth has an earlier time, and is one of three */
+    assert_int_equal(engine->oldest_ms, AFTER_BUILD_MS + 7200000);
+    res_serve_adopt(stage.serve, stage.policy);
+    expect_bogus("www.signed.test.", "expired on");
+    now_freeze(AFTER_BUILD_MS - 1000000000000); /* before the build, whatever the cache says */
+    engine_learn_clock(engine, "sixth");
+    assert_true(engine_is_clock_wrong(engine));
+    finish();
+}
+
 /* A minimised name that does not exist: the full name is answered, to clients of all kinds. */
 static void test_absent_above(void **state)
 {
@@ -792,6 +1053,144 @@ static void test_absent_above(void **state)
         assert_int_equal(asked_cnt, before);
         finish();
     }
+}
+
+/* Cache an NSEC as if it had come with a denial of the zone. */
+static void cache_nsec(enum zone zone, const char *text)
+{
+    uint8_t name[DNAME_MAX];
+    struct signed_set *set = signed_read(&arena, text);
+    struct signed_as as = {
+        .signer = zone_names[zone], .inception = now_s() - 3600, .expiration = now_s() + 86400};
+    signed_sign(&arena, set, &keys[zone], &as);
+    struct cache_proof denial = {.owner = set->owner, .set = set->set};
+    struct cache_denial_source source = {.zone = unit_name(zone_names[zone], name),
+                                         .denials = &denial,
+                                         .cnt = 1,
+                                         .now_ms = now_wall_ms()};
+    struct cache_store *store = stage.engine->cache.store;
+    cache_denial_put(&stage.engine->cache, &source, &arena);
+    while (!store->sync(store)) /* as at the end of a turn */
+        ;
+}
+
+enum { DENIALS = 150 };
+
+/* The denials that cache_denial_show gave: their owners, the last first. */
+struct shown_denials {
+    unsigned cnt;
+    uint8_t owners[DENIALS][DNAME_MAX];
+};
+
+static void keep_denial(void *data, const struct cache_denial_zone *zone,
+                        const struct cache_denial *denial)
+{
+    struct shown_denials *shown = data;
+
+    assert_int_equal(zone->labels, 2);
+    assert_true(denial->expire_ms == now_wall_ms() + 300000 && shown->cnt < DENIALS);
+    memcpy(shown->owners[shown->cnt++], denial->proof.owner, dname_len(denial->proof.owner));
+}
+
+/* Return how many denials are shown of a name, and how many are left out. */
+static unsigned show_denials(const char *text, struct shown_denials *shown, size_t *omitted)
+{
+    uint8_t dname[DNAME_MAX];
+    struct cache_name name;
+
+    shown->cnt = 0;
+    cache_name_init(&name, unit_name(text, dname));
+    *omitted = cache_denial_show(&stage.engine->cache, &name, &arena, keep_denial, shown);
+    return shown->cnt;
+}
+
+/* `cache show` lists the last denials of a zone in their order, and those that say something of
+ * a name. */
+static void test_shown_denials(void **state)
+{
+    static struct shown_denials shown;
+    size_t omitted;
+    char text[100];
+
+    (void)state;
+    start("");
+    open_sealed();
+    assert_int_equal(show_denials("signed.test.", &shown, &omitted), 0);
+    for (unsigned i = 0; i < DENIALS;
+         i++) { /* every second span is known; the last goes round */
+        snprintf(text, sizeof(text),
+                 "n%03u.signed.test. 300 NSEC n%03ux.signed.test. A RRSIG NSEC", i, i);
+        if (i == DENIALS - 1)
+            snprintf(text, sizeof(text),
+                     "n%03u.signed.test. 300 NSEC signed.test. A RRSIG NSEC", i);
+        cache_nsec(SIGNED_ZONE, text);
+    }
+    assert_int_equal(show_denials("signed.test.", &shown, &omitted), CACHE_DENIAL_SHOWN_MAX);
+    assert_int_equal(omitted, DENIALS - CACHE_DENIAL_SHOWN_MAX);
+    assert_memory_equal(shown.owners[0], "\4n149", 5);
+    for (unsigned i = 1; i < shown.cnt; i++)
+        assert_true(dname_compare(shown.owners[i], shown.owners[i - 1]) < 0);
+    assert_int_equal(show_denials("n007.signed.test.", &shown, &omitted),
+                     1); /* it is the owner */
+    assert_memory_equal(shown.owners[0], "\4n007", 5);
+    assert_int_equal(show_denials("a.n007m.signed.test.", &shown, &omitted), 1);
+    assert_int_equal(show_denials("n007x.signed.test.", &shown, &omitted),
+                     0); /* the next name */
+    assert_int_equal(show_denials("a.signed.test.", &shown, &omitted), 0);
+    assert_int_equal(show_denials("zz.signed.test.", &shown, &omitted), 1);
+    assert_memory_equal(shown.owners[0], "\4n149", 5);
+    now_advance(300000);
+    assert_int_equal(show_denials("signed.test.", &shown, &omitted), 0);
+    assert_int_equal(show_denials("zz.signed.test.", &shown, &omitted), 0);
+    finish();
+}
+
+static void expect_kept_denial(const char *name)
+{
+    unsigned before = asked_cnt;
+
+    query(name, RRTYPE_A, 0);
+    if (rcode() != RRTYPE_RCODE_NXDOMAIN || !is_ad() || !explains("from cached NSEC records") ||
+        asked_cnt != before)
+        fail_msg("%s: RCODE %u, AD %d, %u queries, %s", name, rcode(), is_ad(),
+                 asked_cnt - before, ede_text());
+}
+
+/* A synthesised answer to a popular query is kept in the answer cache, until one of its proofs
+ * is replaced or expires. */
+static void test_kept_synthesised(void **state)
+{
+    const uint64_t *kept;
+    char name[40];
+
+    (void)state;
+    start("");
+    open_sealed();
+    kept = &stage.engine->counts.answer_cache;
+    query("an.test.", RRTYPE_A, 0);
+    for (unsigned i = 0; i < 60; i++) { /* a flood: each name is asked twice */
+        snprintf(name, sizeof(name), "a%02u.test.", i / 2);
+        expect_kept_denial(name);
+    }
+    assert_int_equal(*kept, 0);
+    for (unsigned i = 0; i < 8; i++)
+        expect_kept_denial("am.test.");
+    assert_true(*kept > 2);
+    uint64_t before = *kept;
+    cache_nsec(TEST_ZONE, "test. 300 NSEC am.test. SOA NS RRSIG NSEC DNSKEY");
+    unsigned asked = asked_cnt;
+    query("am.test.", RRTYPE_A, 0);
+    assert_true(asked_cnt > asked && *kept == before);
+    for (unsigned i = 0; i < 8; i++)
+        expect_kept_denial("al.test.");
+    assert_true(*kept > before);
+    now_advance(299000);
+    expect_kept_denial("al.test.");
+    now_advance(1000);
+    asked = asked_cnt;
+    query("al.test.", RRTYPE_A, 0);
+    assert_true(asked_cnt > asked);
+    finish();
 }
 
 /* RFC 8509: names that ask for the trusted keys of the root. */
@@ -851,6 +1250,32 @@ static void test_signal(void **state)
     finish();
 }
 
+/* After their TTL, data are served in place of a bogus answer as long as their signatures hold;
+ * without an answer also longer, but then without AD. */
+static void test_stale_after_bogus(void **state)
+{
+    (void)state;
+    start("");
+    open_sealed();
+    expect_secure("www.test.");
+    fault = "wrong-signature";
+    now_advance(3700 * 1000);
+    for (unsigned i = 0; i < 2; i++) { /* the second time from the cached failure */
+        unsigned before = asked_cnt;
+        expect_secure("www.test.");
+        assert_int_equal(ede_code(), EDNS_EDE_STALE);
+        assert_true(i == 0 || asked_cnt == before);
+    }
+    now_advance(83000 * 1000);
+    for (unsigned i = 0; i < 2; i++)
+        expect_bogus("www.test.", "does not match");
+    fault = "silent";
+    now_advance(1000 * 1000);
+    expect_insecure("www.test.");
+    assert_int_equal(ede_code(), EDNS_EDE_STALE);
+    finish();
+}
+
 static void test_wrong_anchor(void **state)
 {
     struct signed_key key = keys[ROOT_ZONE];
@@ -863,6 +1288,23 @@ static void test_wrong_anchor(void **state)
     keys[ROOT_ZONE] = key;
     open_sealed();
     expect_bogus("www.test.", "digest");
+    finish();
+}
+
+/* An anchor whose algorithm is not supported: its zone is insecure. */
+static void test_weak_anchor(void **state)
+{
+    uint8_t algorithm = keys[TEST_ZONE].algorithm;
+
+    (void)state;
+    start("");
+    keys[TEST_ZONE].algorithm = 200;
+    add_anchor(TEST_ZONE);
+    keys[TEST_ZONE].algorithm = algorithm;
+    open_sealed();
+    unsigned before = asked_cnt;
+    expect_insecure("www.test.");
+    assert_in_range(asked_cnt - before, 1, 4); /* two referrals' servers, and early keys */
     finish();
 }
 
@@ -930,6 +1372,90 @@ static void test_costly_answers(void **state)
         expect_secure("www.near.test.");
         finish();
     }
+}
+
+static void count_soa_verdicts(void *data, const struct trace_event *event)
+{
+    unsigned *cnt = data;
+    *cnt += event->step == TRACE_STEP_VALIDATED && event->validated->type == RRTYPE_SOA;
+}
+
+/* A reply with many signatures is validated in slices, and other clients are answered between
+ * them.  No signature is verified twice, and no verdict is traced twice. */
+static void test_slices(void **state)
+{
+    unsigned slices = 1, soa_verdicts = 0;
+    const struct trace_sink sink = {.note = count_soa_verdicts, .data = &soa_verdicts};
+
+    (void)state;
+    start("");
+    open_sealed();
+    expect_secure("www.test."); /* the chain is known */
+    fault = "padded";
+    stage.keeps_paused = true;
+    size_t answer_cnt = stage.answer_cnt;
+    uint64_t first = stage.engine->counts.verified;
+    trace_listen(&stage.engine->listeners, &sink);
+    query("an.test.", RRTYPE_A, 0);
+    assert_int_equal(soa_verdicts, 1);
+    assert_int_equal(stage.engine->counts.verified - first, RULES_SLICE);
+    assert_true(res_serve_is_paused(stage.serve) && stage.answer_cnt == answer_cnt);
+    fault = "";
+    uint64_t of_others = stage.engine->counts.verified;
+    expect_secure("www.signed.test.");
+    of_others = stage.engine->counts.verified - of_others;
+    assert_true(res_serve_is_paused(stage.serve));
+    for (; res_serve_is_paused(stage.serve); slices++) {
+        uint64_t before = stage.engine->counts.verified;
+        res_serve_come_back(stage.serve);
+        assert_in_range(stage.engine->counts.verified - before, 1, RULES_SLICE);
+    }
+    /* the SOA, and as many NSEC records as are kept */
+    assert_int_equal(stage.engine->counts.verified - first - of_others, 1 + SCRUB_PROOFS_MAX);
+    assert_int_equal(slices, (1 + SCRUB_PROOFS_MAX + RULES_SLICE - 1) / RULES_SLICE);
+    assert_int_equal(soa_verdicts, 1);
+    stage.keeps_paused = false;
+    fault = "padded";
+    run(signed_world);
+    assert_int_equal(rcode(), RRTYPE_RCODE_SERVFAIL);
+    finish();
+}
+
+/* A paused task ends with the engine. */
+static void test_end_between_slices(void **state)
+{
+    (void)state;
+    start("");
+    open_sealed();
+    expect_secure("www.test.");
+    fault = "padded";
+    stage.keeps_paused = true;
+    query("an.test.", RRTYPE_A, 0);
+    assert_true(res_serve_is_paused(stage.serve));
+    finish();
+}
+
+/* The laboratory can take away the bounds on the work of a validator. */
+static void test_unlimited_validation(void **state)
+{
+    uint64_t verified[2];
+
+    (void)state;
+    for (int is_on = 0; is_on < 2; is_on++) {
+        start("");
+        stage.policy->limits.validates_unlimited = !is_on;
+        open_sealed();
+        expect_secure("www.test.");
+        const uint64_t before = stage.engine->counts.verified;
+        fault = "many-signatures";
+        query("www.signed.test.", RRTYPE_A, 0);
+        assert_int_equal(rcode(), RRTYPE_RCODE_SERVFAIL);
+        verified[is_on] = stage.engine->counts.verified - before;
+        finish();
+    }
+    print_message("verifications: %llu, without limits %llu\n", (unsigned long long)verified[1],
+                  (unsigned long long)verified[0]);
+    assert_true(verified[0] > verified[1]);
 }
 
 /* Without anchors nothing is validated, and nothing is asked for it. */
@@ -1080,9 +1606,12 @@ int main(void)
         cmocka_unit_test(test_negative),
         cmocka_unit_test(test_insecure),
         cmocka_unit_test(test_hidden_cuts),
+        cmocka_unit_test(test_why_insecure),
         cmocka_unit_test(test_faults),
         cmocka_unit_test(test_checking_disabled),
         cmocka_unit_test(test_another_server),
+        cmocka_unit_test(test_wrong_signatures_are_bounded),
+        cmocka_unit_test(test_bogus_server_is_last),
         cmocka_unit_test(test_unsigned_server),
         cmocka_unit_test(test_denied_ent),
         cmocka_unit_test(test_wildcard_cname),
@@ -1090,18 +1619,29 @@ int main(void)
         cmocka_unit_test(test_minimised_nxdomain),
         cmocka_unit_test(test_failure_of_root),
         cmocka_unit_test(test_missing_keys),
+        cmocka_unit_test(test_proof_beside_cname),
         cmocka_unit_test(test_referral_without_ds),
         cmocka_unit_test(test_negative_anchor_and_island),
+        cmocka_unit_test(test_negative_anchor_and_local_data),
         cmocka_unit_test(test_configured_zones),
         cmocka_unit_test(test_stripping_forwarder),
         cmocka_unit_test(test_wrong_clock),
+        cmocka_unit_test(test_corrected_clock),
+        cmocka_unit_test(test_clock_before_the_cache),
         cmocka_unit_test(test_absent_above),
+        cmocka_unit_test(test_shown_denials),
+        cmocka_unit_test(test_kept_synthesised),
         cmocka_unit_test(test_sentinel),
         cmocka_unit_test(test_signal),
+        cmocka_unit_test(test_stale_after_bogus),
         cmocka_unit_test(test_wrong_anchor),
+        cmocka_unit_test(test_weak_anchor),
         cmocka_unit_test(test_ttl_is_capped),
         cmocka_unit_test(test_merged),
         cmocka_unit_test(test_costly_answers),
+        cmocka_unit_test(test_slices),
+        cmocka_unit_test(test_end_between_slices),
+        cmocka_unit_test(test_unlimited_validation),
         cmocka_unit_test(test_off),
     };
 

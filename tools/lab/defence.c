@@ -11,14 +11,14 @@ const struct defence_row defence_rows[DEFENCE_CNT] = {
 const struct defence_era defence_eras[] = {
     {"1995",
      "random-port,random-id,0x20,cookies,bailiwick,sections,question,source,wrong-reply-tcp,"
-     "merging,dnssec,qname-minimisation,aggressive-nsec",
+     "merging,dnssec,qname-minimisation,aggressive-nsec,private-addresses",
      "One port for all queries, IDs that count up, and every record of a reply is believed."},
     {"2008",
      "random-port,0x20,cookies,wrong-reply-tcp,merging,dnssec,qname-minimisation,"
-     "aggressive-nsec",
+     "aggressive-nsec,private-addresses,udp-size",
      "IDs are random and records out of bailiwick are ignored, but all queries leave from one "
      "port: the year of Kaminsky's attack."},
-    {"2016", "0x20,cookies,wrong-reply-tcp,qname-minimisation,aggressive-nsec",
+    {"2016", "0x20,cookies,wrong-reply-tcp,qname-minimisation,aggressive-nsec,udp-size",
      "Ports are random, and signatures are validated where a zone has them."},
     {"today", "", "Every defence is on."},
 };

@@ -23,6 +23,7 @@ enum defence_section {
     DEFENCE_RESOLVER,
     DEFENCE_LIMITS,
     DEFENCE_SERVER,
+    DEFENCE_DETECTION,
     DEFENCE_OTHER
 };
 

@@ -29,23 +29,6 @@ struct kaminsky {
     uint64_t guesses;
 };
 
-/* Have the client ask for a name of the attacker's own zone, and read the port in the query. */
-static uint16_t learn_port(struct trial *t)
-{
-    const struct addr at = trial_second("attacker", 53);
-    int server = trial_open(t, "attacker", &at, SOCK_DGRAM);
-    int client = trial_ask_begin(t, "alice", "port.evil.attacker32.com", RRTYPE_A);
-    struct addr from = {.sock.v4.sin_family = AF_INET};
-    socklen_t len = sizeof(from.sock);
-    uint8_t query[512];
-
-    if (trial_wait(server, PATIENCE_MS))
-        (void)!recvfrom(server, query, sizeof(query), 0, &from.sock.any, &len);
-    close(client);
-    close(server);
-    return addr_port(&from);
-}
-
 /* Send forged replies for as long as the bank's own reply is under way. */
 static void run_race(struct kaminsky *k, const char *name)
 {
@@ -85,7 +68,7 @@ static void run_kaminsky(struct trial *t)
     char name[64];
     bool has_won = false;
 
-    k.port = learn_port(t);
+    k.port = trial_learn_port(t);
     trial_tell(t, "the resolver's queries leave from port %u, it seems", k.port);
     const unsigned races_max =
         t->off.is_off[DEFENCE_RANDOM_PORT] ? RACES_MAX : RACES_MAX_DEFENDED;

@@ -130,8 +130,7 @@ static void run_walk(struct trial *t)
     struct walk w = {.t = t};
     const bool has_nsec3 = !t->off.is_off[DEFENCE_NSEC3];
 
-    if (has_nsec3)
-        trial_sign_zone(t, "post", "post.org", "--nsec3");
+    trial_sign_zone(t, "post", "post.org", has_nsec3 ? "--nsec3" : NULL);
     follow_nsec(&w);
     if (w.found == 0)
         collect_hashes(&w);

@@ -3,6 +3,7 @@
 #include <ctype.h>
 #include <errno.h>
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -56,13 +57,17 @@ static void prepare_resolver(const struct space *space, const struct site *site,
                              const struct defence_set *off)
 {
     struct json *request = json_new_object();
+    char names[512];
 
+    trial_check_fence(space);
     /* another resolver keeps its defaults */
     if (!has_peer(space) && !site_write_resolver(site, off, ""))
         trial_fail("cannot write the resolver's configuration: %s", strerror(errno));
     site_drop_cache(site);
     json_put_text(request, "command", "restart");
     json_put_text(request, "host", "resolver");
+    defence_print_names(off, names, sizeof(names));
+    json_put_text(request, "off", names);
     command_keeper(space, request);
 }
 
@@ -92,6 +97,7 @@ static pid_t start_capture(const struct space *space, const char *folder, const 
     fflush(stdout);
     const pid_t pid = fork();
     if (pid == 0) {
+        (void)prctl(PR_SET_PDEATHSIG, SIGTERM); /* the run may end early */
         bool is_good = capture_run(fd, file, -1);
         _exit(fclose(file) == 0 && is_good ? CMD_DONE : CMD_WRONG);
     }
@@ -125,7 +131,7 @@ static bool run_trial(const struct experiment *experiment, struct space *space,
     rng_init_seeded(&t.rng, conf->seed);
     prepare_resolver(space, site, off);
     set_links(space, conf->seed, conf->is_slow ? SLOW : 1);
-    t.stats_before = trial_stats(&t);
+    t.stats_before = trial_control(&t, "stats");
     pid_t capture = start_capture(space, conf->folder, experiment->name, mode);
     const uint64_t start_us = now_mono_us();
     experiment->run(&t);
@@ -220,7 +226,7 @@ struct json *experiment_run(const struct experiment *experiment, struct space *s
     }
     fprintf(stderr, "%s: without defences ...\n", experiment->name);
     bool succeeds = run_trial(experiment, space, site, conf, &without, "without", runs);
-    if (conf->keeps) {
+    if (conf->stays) {
         json_put_bool(record, "as-expected", succeeds);
         set_links(space, 0, 1);
         return record;
@@ -329,18 +335,20 @@ void experiment_print(const struct json *record)
     terminal_print(&t, TERMINAL_BOLD, "%s", json_get_text(record, "experiment", ""));
     fprintf(t.out, ": %s (seed %lld)\n", json_get_text(record, "what", ""),
             (long long)json_get_number(record, "seed", 0));
-    if (json_count(runs) == 1) {
-        const struct json *run = json_at(runs, 0);
-        const bool is_weak = strcmp(json_get_text(run, "mode", ""), "without") == 0;
+    if (strcmp(json_get_text(json_at(runs, 0), "mode", ""), "default") == 0) {
         print_facts(&t, runs);
-        print_outcome(&t, is_weak ? "without defences" : json_get_text(record, "resolver", ""),
-                      run, is_weak);
-        if (is_weak)
-            fputs("The resolver stays as it is, with its cache, until `rootline lab reset`.\n",
-                  t.out);
+        print_outcome(&t, json_get_text(record, "resolver", ""), json_at(runs, 0), false);
         return;
     }
     print_off(&t, json_at(runs, 0));
+    if (json_count(runs) == 1) {
+        print_facts(&t, runs);
+        print_outcome(&t, "without defences", json_at(runs, 0), true);
+        fputs("The resolver stays without these defences, and keeps what is in its cache: look "
+              "from\nalice with dig and curl.  `rootline lab reset` ends this.\n",
+              t.out);
+        return;
+    }
     fprintf(t.out, "\n  %-*s", LABEL_WIDTH, "");
     terminal_print(&t, TERMINAL_BOLD, "%-*s%s\n", COLUMN_WIDTH, "without defences",
                    "with defences");
@@ -349,5 +357,5 @@ void experiment_print(const struct json *record)
     print_outcome(&t, "without defences", json_at(runs, 0), true);
     print_each(&t, runs);
     print_outcome(&t, "with defences", json_at(runs, json_count(runs) - 1), false);
-    terminal_paragraph(&t, TERMINAL_BOLD, "Defence", json_get_text(record, "stopped-by", ""));
+    terminal_paragraph(&t, TERMINAL_PLAIN, "Defence", json_get_text(record, "stopped-by", ""));
 }

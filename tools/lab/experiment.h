@@ -28,14 +28,13 @@ struct experiment_conf {
     const char *without; /* NULL: the experiment's own */
     uint64_t seed;
     bool tells, is_slow, is_each;
-    bool
-        keeps; /* run without defences only, and leave the resolver and its cache as they are */
+    bool stays;         /* run without the defences only, and leave the resolver so */
     const char *folder; /* for captures and the record; NULL: none */
 };
 
 /* Run an experiment in the laboratory that this process has entered: without defences, then
- * with them.  Print progress to stderr.  Return the record, which the caller frees; its key
- * "as-expected" has the verdict. */
+ * with them unless `stays`.  Print progress to stderr.  Return the record, which the caller
+ * frees; its key "as-expected" has the verdict. */
 struct json *experiment_run(const struct experiment *experiment, struct space *space,
                             const struct site *site, const struct experiment_conf *conf);
 

@@ -29,6 +29,7 @@ enum {
     REQUEST_MAX = 65536,
     REQUEST_WAIT_S = 5,
     LOG_MAX = 1 << 20,
+    OFF_TEXT_MAX = 512,
 };
 
 /* Lifetime: process. */
@@ -44,7 +45,8 @@ struct keeper {
         daemons[TOPOLOGY_HOSTS_MAX]; /* its rootline-authd or rootline-resolver; 0: none runs */
     pid_t webs[TOPOLOGY_HOSTS_MAX];
     time_t started_s;
-    int64_t ahead_s; /* how far the daemons' clocks were moved */
+    int64_t ahead_s;        /* how far the daemons' clocks were moved */
+    char off[OFF_TEXT_MAX]; /* the defences that the resolver lacks now, as text */
     struct fault fault;
 };
 
@@ -96,7 +98,8 @@ static bool set_up_interface(size_t index)
 }
 
 /* Programs of the system ask this laboratory's resolver and no other: not a cache of the
- * machine either, whose socket would lead out. */
+ * machine either, whose socket would lead out.  Names of the machine's network namespaces lead
+ * out too: `ip link set eth0 netns NAME`. */
 static bool mount_host_files(const struct site *site, const struct topology_host *host)
 {
     static const char *const files[] = {"resolv.conf", "hosts", "nsswitch.conf"};
@@ -110,10 +113,11 @@ static bool mount_host_files(const struct site *site, const struct topology_host
         if (mount(from, to, NULL, MS_BIND, NULL) != 0 && errno != ENOENT)
             return false;
     }
-    for (const char *const *cache =
-             (const char *const[]){"/run/nscd", "/run/systemd/resolve", NULL};
-         *cache; cache++)
-        if (mount("none", *cache, "tmpfs", 0, "size=4k") != 0 && errno != ENOENT)
+    for (const char *const *folder =
+             (const char *const[]){"/run/nscd", "/run/systemd/resolve", "/run/netns",
+                                   "/run/docker/netns", NULL};
+         *folder; folder++)
+        if (mount("none", *folder, "tmpfs", 0, "size=4k") != 0 && errno != ENOENT)
             return false;
     return true;
 }
@@ -382,6 +386,7 @@ static void put_status(const struct keeper *k, struct json *to)
     for (size_t i = 0; i < DEFENCE_CNT; i++)
         if (k->conf->off.is_off[i])
             json_add_text(names, defence_rows[i].name);
+    json_put_text(to, "defences-off-now", k->off);
     json_put_bool(to, "validates", !k->conf->off.is_off[DEFENCE_DNSSEC]);
     json_put_number(to, "slow", k->links->slow);
     json_put_number(to, "seed", (int64_t)k->links->seed);
@@ -435,6 +440,9 @@ static void answer_restart(struct keeper *k, const struct json *request, struct 
         json_put_text(answer, "error", "there is no such host, or it has no daemon");
     else if (!restart_daemon(k, topology_index(host)))
         json_put_text(answer, "error", k->fault.text);
+    const char *off = json_get_text(request, "off", "");
+    if (*off)
+        snprintf(k->off, sizeof(k->off), "%s", off);
 }
 
 static void answer_time(struct keeper *k, const struct json *request, struct json *answer)
@@ -453,13 +461,13 @@ static void answer_time(struct keeper *k, const struct json *request, struct jso
 /* Bring back the zones, configurations and links of the beginning. */
 static void answer_reset(struct keeper *k, struct json *answer)
 {
-    bool works = true;
+    bool works = site_make_zones(&k->site, &k->fault);
 
     forwarder_reset(k->links);
     k->ahead_s = 0; /* the daemons begin with the clock of the machine */
-    if (!site_write_resolver(&k->site, &k->conf->off, ""))
+    if (works && !site_write_resolver(&k->site, &k->conf->off, ""))
         works = fail_keeper(k, "cannot write the configuration");
-    works = works && site_make_zones(&k->site, &k->fault);
+    defence_print_names(&k->conf->off, k->off, sizeof(k->off));
     site_drop_cache(&k->site);
     for (size_t i = 0; i < topology_host_cnt && works; i++) {
         if (site_is_server(&topology_hosts[i]) &&
@@ -626,6 +634,7 @@ static void keep_laboratory(struct keeper *k)
     prctl(PR_SET_NAME, "rootline-lab");
     (void)listen(k->listener, 16); /* again: clients learn the number of who listened last */
     k->started_s = time(NULL);
+    defence_print_names(&k->conf->off, k->off, sizeof(k->off));
     k->links = forwarder_share();
     bool works = (k->links || fail_keeper(k, "no memory")) &&
                  (block_signals(k) || fail_keeper(k, "cannot block signals")) && mount_all(k) &&

@@ -64,6 +64,16 @@ static enum site_resolver find_resolver(const char *name)
     return (enum site_resolver)kind;
 }
 
+static void print_hint(const char *command, const char *option, const char *rest,
+                       const char *what)
+{
+    enum { HINT_WIDTH = 32 };
+    char text[HINT_WIDTH + 2 * SPACE_NAME_MAX];
+
+    snprintf(text, sizeof(text), "rootline lab %s%s%s", command, option, rest);
+    printf("  %-*s  # %s\n", (int)(HINT_WIDTH + strlen(option)), text, what);
+}
+
 static void print_welcome(const char *name, const struct defence_era *era)
 {
     const bool is_default = strcmp(name, default_lab) == 0;
@@ -74,15 +84,16 @@ static void print_welcome(const char *name, const struct defence_era *era)
     if (era)
         printf("era %s: %s\n", era->name, era->what);
     printf("The laboratory \"%s\" is up: a root, two top-level domains, a bank, a shop, a mail "
-           "domain,\na resolver, two clients and two attackers.  No packet can leave it.\n\n"
-           "  rootline lab status%s             # the network\n"
-           "  rootline lab shell%s alice        # a client: dig www.bank.com; "
-           "curl http://www.bank.com\n"
-           "  rootline lab capture%s resolver   # its packets, as they pass\n"
-           "  rootline lab run --list            # the experiments\n"
-           "  rootline lab run%s kaminsky       # an attack, without the defence and with it\n"
-           "  rootline lab down%s\n",
-           name, option, option, option, option, option);
+           "domain,\na resolver, two clients and two attackers.  No packet can leave it.\n\n",
+           name);
+    print_hint("status", option, "", "the network");
+    print_hint("shell", option, " alice",
+               "a client: dig www.bank.com; curl http://www.bank.com");
+    print_hint("capture", option, " resolver", "its packets, as they pass");
+    print_hint("run --list", "", "", "the experiments");
+    print_hint("run", option, " kaminsky", "an attack, without the defences and with them");
+    print_hint("run", option, " kaminsky --stay", "without them only: then look from alice");
+    print_hint("down", option, "", "the end; nothing is left");
 }
 
 static int lab_up(int argc, char **argv)
@@ -317,6 +328,8 @@ static int lab_shell(int argc, char **argv)
     }
     snprintf(prompt, sizeof(prompt), "%s$ ", argv[0]);
     setenv("PS1", prompt, 1);
+    if (!space_confine())
+        _exit(fail_lab("cannot give up the capabilities that lead out of the laboratory"));
     if (argc > 1)
         execvp(argv[1], argv + 1);
     else if (shell && strstr(shell, "bash"))

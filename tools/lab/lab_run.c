@@ -9,7 +9,7 @@
 
 static const char run_usage[] =
     "usage: rootline lab run EXPERIMENT [--without DEFENCE[,...]] [--each] [--seed N]\n"
-    "         [--tell] [--slow] [--keep] [--record FOLDER] [--json] [--name NAME]\n"
+    "         [--stay] [--tell] [--slow] [--record FOLDER] [--json] [--name NAME]\n"
     "       rootline lab run --list\n";
 
 static int list_experiments(bool is_json)
@@ -82,8 +82,8 @@ int lab_run(const char *name, int argc, char **argv)
     struct experiment_conf conf = {.without = cmd_take_value(&argc, argv, "--without"),
                                    .tells = cmd_take_flag(&argc, argv, "--tell"),
                                    .is_slow = cmd_take_flag(&argc, argv, "--slow"),
+                                   .stays = cmd_take_flag(&argc, argv, "--stay"),
                                    .is_each = cmd_take_flag(&argc, argv, "--each"),
-                                   .keeps = cmd_take_flag(&argc, argv, "--keep"),
                                    .folder = cmd_take_value(&argc, argv, "--record")};
     if (!read_seed(cmd_take_value(&argc, argv, "--seed"), &conf.seed) || argc != 1)
         return cmd_wrong_usage(run_usage);

@@ -50,7 +50,7 @@ void lab_status_print(const struct json *status)
     const struct json *hosts = json_find(status, "hosts");
     const long long up_s = json_get_number(status, "up-s", 0),
                     slow = json_get_number(status, "slow", 1);
-    const struct json *off = json_find(status, "defences-off");
+    const char *off = json_get_text(status, "defences-off-now", "none");
     const char *era = json_get_text(status, "era", "");
     struct terminal t;
 
@@ -60,10 +60,8 @@ void lab_status_print(const struct json *status)
     terminal_print(&t, TERMINAL_BOLD, "laboratory \"%s\"", json_get_text(status, "name", ""));
     fprintf(t.out, ", up %lld:%02lld:%02lld%s%s\n", up_s / 3600, up_s / 60 % 60, up_s % 60,
             *era ? ", era " : "", era);
-    for (size_t i = 0; i < json_count(off); i++)
-        terminal_print(&t, TERMINAL_RED, "%s%s%s",
-                       i ? ", " : "DEFENCES OFF: ", json_text(json_at(off, i)),
-                       i + 1 < json_count(off) ? "" : "\n");
+    if (strcmp(off, "none") != 0)
+        terminal_print(&t, TERMINAL_RED, "DEFENCES OFF: %s\n", off);
     if (slow > 1)
         fprintf(t.out, "slow motion: every delay is %lld times as long\n", slow);
     if (!json_get_bool(status, "links-work", false))

@@ -223,7 +223,8 @@ bool site_make_zones(const struct site *site, struct fault *fault)
     char path[SITE_PATH_MAX], name[80];
 
     snprintf(path, sizeof(path), "%s/zones/root.key", site->folder);
-    (void)unlink(path); /* signing appends to it */
+    (void)unlink(path); /* the DS record is appended */
+
     for (size_t i = 0; i < ARRAY_LEN(signed_zones); i++) {
         const char *zone = signed_zones[i];
         print_zone_path(site, zone, "plain", path);
@@ -289,7 +290,14 @@ bool site_write_resolver(const struct site *site, const struct defence_set *off,
     defence_print_keys(off, DEFENCE_LAB, out);
     fprintf(out, "}\nlimits: {");
     defence_print_keys(off, DEFENCE_LIMITS, out);
-    fprintf(out, "}\n%s", extra);
+    fprintf(out, "}\ndetection: {");
+    defence_print_keys(off, DEFENCE_DETECTION, out);
+    fprintf(out, "}\n");
+    if (!off->is_off[DEFENCE_PRIVATE])
+        fprintf(out, "private-addresses: {prefixes: [10.0.0.0/8, 172.16.0.0/12, "
+                     "192.168.0.0/16, 203.0.113.0/24,\n"
+                     "  \"fd00::/8\", \"2001:db8:113::/48\"]}\n");
+    fputs(extra, out);
     return finish_file(out);
 }
 

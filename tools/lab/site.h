@@ -28,8 +28,8 @@ MUST_USE bool site_find(struct site *site, struct fault *fault);
 MUST_USE bool site_make(const struct site *site, const struct defence_set *off,
                         struct fault *fault);
 
-/* Make the zones anew, signed with the keys that exist.  Their servers must be started anew.
- * False: the fault. */
+/* Copy and sign the zones, again too: as at the start.  Servers must be started anew.  False:
+ * the fault. */
 MUST_USE bool site_make_zones(const struct site *site, struct fault *fault);
 
 /* Write the configuration of the resolver, without the defences that are off.  `extra` is added

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
@@ -96,7 +97,7 @@ static int connect_keeper(const struct space *space, pid_t *keeper, struct fault
         return fd;
     }
     fault_set(fault, ERR_DENIED,
-              "there is no laboratory \"%s\": start it with `rootline lab up%s%s`", name,
+              "you have no laboratory \"%s\": start it with `rootline lab up%s%s`", name,
               strcmp(name, "lab") == 0 ? "" : " --name ", strcmp(name, "lab") == 0 ? "" : name);
     close(fd);
     return -1;
@@ -300,6 +301,26 @@ bool space_enter(struct space *space, struct fault *fault)
         continue;
     /* nothing more: children of this process would be born in the laboratory */
     _exit(WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status));
+}
+
+bool space_confine(void)
+{
+    /* what clients, servers, tcpdump, ip and nft need; not CAP_SYS_ADMIN, which enters
+     * namespaces and uncovers mounts, and not CAP_SYS_PTRACE, which takes over the keeper */
+    static const int kept[] = {
+        CAP_CHOWN,      CAP_DAC_OVERRIDE, CAP_FOWNER,           CAP_FSETID,
+        CAP_KILL,       CAP_SETGID,       CAP_SETUID,           CAP_SETPCAP,
+        CAP_NET_RAW,    CAP_NET_ADMIN,    CAP_NET_BIND_SERVICE, CAP_IPC_LOCK,
+        CAP_SYS_CHROOT, CAP_SYS_NICE,     CAP_SYS_RESOURCE};
+
+    for (int cap = 0; prctl(PR_CAPBSET_READ, cap, 0, 0, 0) >= 0; cap++) {
+        bool is_kept = false;
+        for (size_t i = 0; i < ARRAY_LEN(kept); i++)
+            is_kept |= kept[i] == cap;
+        if (!is_kept && prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) != 0)
+            return false;
+    }
+    return true;
 }
 
 bool space_open_nets(struct space *space)

@@ -64,6 +64,11 @@ struct json *space_request(const struct space *space, struct json *request,
  * its exit status.  False: the fault. */
 MUST_USE bool space_enter(struct space *space, struct fault *fault);
 
+/* Before a shell or a command of the user: give up every capability that leads out of the
+ * laboratory.  Root of the machine could otherwise enter its other namespaces.  The next
+ * execve makes it effective.  False: errno. */
+MUST_USE bool space_confine(void);
+
 /* Open the network namespaces of all hosts, for space_socket.  Inside only.  False: errno. */
 MUST_USE bool space_open_nets(struct space *space);
 

@@ -17,7 +17,13 @@
 #include "tools/cmd.h"
 #include "tools/lab/capture.h"
 
-enum { FENCE_MS = 1000, ASK_WAIT_MS = 8000, SEND_BUFFER = 4 << 20 };
+enum {
+    FENCE_MS = 1000,
+    ASK_WAIT_MS = 8000,
+    SEND_BUFFER = 4 << 20,
+    SERVE_UDP_MAX = 1232,
+    SERVE_TCP_WAIT_MS = 2000
+};
 
 void trial_fail(const char *fmt, ...)
 {
@@ -78,8 +84,7 @@ void trial_tell(const struct trial *t, const char *fmt, ...)
     fflush(stdout);
 }
 
-/* Ask the resolver over its control socket.  NULL: it is none of ours. */
-static struct json *ask_resolver(const struct trial *t, const char *command)
+struct json *trial_control(const struct trial *t, const char *command)
 {
     struct json *request, *answer = NULL;
     char path[SITE_PATH_MAX];
@@ -94,11 +99,9 @@ static struct json *ask_resolver(const struct trial *t, const char *command)
     return answer;
 }
 
-struct json *trial_stats(const struct trial *t) { return ask_resolver(t, "stats"); }
-
 void trial_note_rejected(struct trial *t)
 {
-    struct json *rejected = ask_resolver(t, "rejected");
+    struct json *rejected = trial_control(t, "rejected");
     char key[64];
 
     for (size_t i = 0; i < json_count(rejected); i++) {
@@ -113,24 +116,46 @@ void trial_note_rejected(struct trial *t)
 
 int64_t trial_counter(const struct trial *t, const char *key)
 {
-    struct json *stats = trial_stats(t);
+    struct json *stats = trial_control(t, "stats");
     int64_t grown = json_get_number(stats, key, 0) - json_get_number(t->stats_before, key, 0);
 
     json_free(&stats);
     return grown;
 }
 
-void trial_restart(const struct trial *t, const char *host)
+static const struct topology_host *get_host(const char *name)
 {
-    struct json *request = json_new_object();
+    const struct topology_host *host = topology_find(name);
+    must(host);
+    return host;
+}
+
+/* Send a command for a host to the keeper. */
+static void command_host(const struct trial *t, struct json *request, const char *command,
+                         const char *host)
+{
     struct fault fault;
 
-    json_put_text(request, "command", "restart");
+    json_put_text(request, "command", command);
     json_put_text(request, "host", host);
     struct json *answer = space_request(t->space, request, &fault);
     if (!answer)
         trial_fail("%s", fault.text);
     json_free(&answer);
+}
+
+void trial_restart(const struct trial *t, const char *host)
+{
+    command_host(t, json_new_object(), "restart", host);
+}
+
+void trial_set_delay(const struct trial *t, const char *host, unsigned delay_ms)
+{
+    struct json *request = json_new_object();
+
+    json_put_number(request, "delay-us",
+                    1000 * (delay_ms ? delay_ms : get_host(host)->delay_ms));
+    command_host(t, request, "link", host);
 }
 
 void trial_sign_zone(const struct trial *t, const char *host, const char *zone,
@@ -144,13 +169,6 @@ void trial_sign_zone(const struct trial *t, const char *host, const char *zone,
 }
 
 /* ---- sockets ---- */
-
-static const struct topology_host *get_host(const char *name)
-{
-    const struct topology_host *host = topology_find(name);
-    must(host);
-    return host;
-}
 
 static struct addr read_addr(const char *text, uint16_t port)
 {
@@ -169,9 +187,31 @@ struct addr trial_second(const char *host, uint16_t port)
     return read_addr(get_host(host)->second, port);
 }
 
+/* Every host is checked: a packet may take its way through any of them. */
+void trial_check_fence(const struct space *space)
+{
+    static uint64_t checked_ms;
+    const uint64_t now_ms = now_mono_ms();
+    struct fault fault;
+
+    if (checked_ms && now_ms - checked_ms < FENCE_MS)
+        return;
+    checked_ms = now_ms;
+    for (size_t i = 0; i < topology_host_cnt; i++) {
+        fault_set(&fault, ERR_IO, "its network cannot be entered");
+        if (space_go(space, &topology_hosts[i]) && fence_check(&fault) == ERR_OK)
+            continue;
+        fprintf(stderr, "rootline lab: packets could leave the laboratory from host %s: %s\n",
+                topology_hosts[i].name, fault.text);
+        exit(TRIAL_EXIT_FENCE);
+    }
+}
+
 int trial_open(const struct trial *t, const char *host, const struct addr *at, int type)
 {
     const int on = 1;
+
+    trial_check_fence(t->space);
     int fd = space_socket(t->space, get_host(host), at->sock.any.sa_family, type, 0);
 
     if (fd >= 0)
@@ -188,15 +228,27 @@ bool trial_wait(int fd, int wait_ms)
     return poll(&polled, 1, wait_ms) == 1;
 }
 
-int trial_open_forger(const struct trial *t, const char *host)
+static int open_forger(const struct trial *t, const char *host, int family)
 {
     const int buffer = SEND_BUFFER;
-    int fd = space_socket(t->space, get_host(host), AF_INET, SOCK_RAW, IPPROTO_RAW);
+
+    trial_check_fence(t->space);
+    int fd = space_socket(t->space, get_host(host), family, SOCK_RAW, IPPROTO_RAW);
 
     if (fd < 0)
         trial_fail("cannot open a raw socket on %s: %s", host, strerror(errno));
     (void)setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &buffer, sizeof(buffer));
     return fd;
+}
+
+int trial_open_forger(const struct trial *t, const char *host)
+{
+    return open_forger(t, host, AF_INET);
+}
+
+int trial_open_forger6(const struct trial *t, const char *host)
+{
+    return open_forger(t, host, AF_INET6);
 }
 
 static bool is_of_lab(const struct addr *addr)
@@ -210,34 +262,17 @@ static bool is_of_lab(const struct addr *addr)
     return addr_is_in(&inside, addr);
 }
 
-/* Every host is checked: a packet may take its way through any of them. */
-static void check_fence_now(struct trial *t)
-{
-    const uint64_t now_ms = now_mono_ms();
-    struct fault fault;
-
-    if (t->fence_ms && now_ms - t->fence_ms < FENCE_MS)
-        return;
-    t->fence_ms = now_ms;
-    for (size_t i = 0; i < topology_host_cnt; i++) {
-        fault_set(&fault, ERR_IO, "its network cannot be entered");
-        if (space_go(t->space, &topology_hosts[i]) && fence_check(&fault) == ERR_OK)
-            continue;
-        fprintf(stderr, "rootline lab: packets could leave the laboratory from host %s: %s\n",
-                topology_hosts[i].name, fault.text);
-        exit(TRIAL_EXIT_FENCE);
-    }
-}
-
 void trial_forge(struct trial *t, int fd, const struct packet *packet)
 {
-    check_fence_now(t);
+    trial_check_fence(t->space);
     if (!is_of_lab(&packet->to)) {
         fprintf(stderr, "rootline lab: a packet to an address that is not the laboratory's\n");
         exit(TRIAL_EXIT_FENCE);
     }
-    while (sendto(fd, packet->octets, packet->len, 0, &packet->to.sock.any,
-                  addr_len(&packet->to)) < 0)
+    struct addr to = packet->to;
+    if (to.sock.any.sa_family == AF_INET6)
+        to.sock.v6.sin6_port = 0; /* a raw socket of IPv6 takes it for a protocol */
+    while (sendto(fd, packet->octets, packet->len, 0, &to.sock.any, addr_len(&to)) < 0)
         if (errno != ENOBUFS && errno != EINTR)
             trial_fail("cannot send a forged packet: %s", strerror(errno));
     t->packets++;
@@ -273,6 +308,16 @@ bool trial_hear(int fd, int wait_ms, struct packet_view *view)
     }
 }
 
+unsigned trial_count_queries(int ear)
+{
+    struct packet_view heard;
+    unsigned cnt = 0;
+
+    while (trial_wait(ear, 0))
+        cnt += trial_hear(ear, 0, &heard) && addr_port(&heard.to) == 53;
+    return cnt;
+}
+
 /* ---- DNS ---- */
 
 void trial_name(const char *text, uint8_t out[DNAME_MAX])
@@ -280,6 +325,14 @@ void trial_name(const char *text, uint8_t out[DNAME_MAX])
     static const uint8_t root[] = {0};
     size_t len;
     must(dname_text_read(text, strlen(text), root, out, &len, NULL, NULL) == ERR_OK);
+}
+
+void trial_print_qname(const struct message *query, char out[DNAME_TEXT_MAX])
+{
+    uint8_t name[DNAME_MAX];
+
+    dname_lower(message_qname(query), name);
+    dname_text_print(name, out);
 }
 
 /* Send a query from a port of its own and return the socket. */
@@ -325,41 +378,119 @@ int trial_ask_from_cache(const struct trial *t, const char *host, const char *na
     return send_client_query(t, host, &resolver, name, type, 0, false);
 }
 
+/* Append an OPT record, with the DO bit. */
+static void append_opt(struct trial_message *m)
+{
+    static const uint8_t opt[] = {0, 0, RRTYPE_OPT, 1232 >> 8, 1232 & 255, 0, 0, 0x80, 0, 0, 0};
+
+    memcpy(m->wire + m->len, opt, sizeof(opt));
+    m->len += sizeof(opt);
+    util_put_u16(m->wire + 10, (uint16_t)(util_get_u16(m->wire + 10) + 1));
+}
+
+/* Make the reply to a query of `len` octets; at most `most` octets, or it is truncated.  False:
+ * it is no query. */
+static bool make_reply(struct trial *t, const uint8_t *wire, size_t len, size_t most,
+                       trial_answer *answer, struct trial_message *reply)
+{
+    struct message query;
+
+    if (message_parse(wire, len, &query) != MESSAGE_WHOLE || query.flags & MESSAGE_QR ||
+        !query.has_question)
+        return false;
+    trial_begin(reply, query.id, MESSAGE_QR | MESSAGE_AA, message_qname(&query), query.qtype);
+    answer(t, &query, reply);
+    if (reply->len > most)
+        trial_begin(reply, query.id, MESSAGE_QR | MESSAGE_AA | MESSAGE_TC,
+                    message_qname(&query), query.qtype);
+    if (query.has_edns)
+        append_opt(reply);
+    return true;
+}
+
 /* Answer one query.  False: what arrived is none. */
-static bool serve_one_query(struct trial *t, int server, trial_answer *answer)
+static bool serve_datagram(struct trial *t, int server, trial_answer *answer)
 {
     static struct trial_message reply;
     static uint8_t wire[MESSAGE_MAX];
-    struct message query;
     struct addr from;
     socklen_t from_len = sizeof(from.sock);
     ssize_t len = recvfrom(server, wire, sizeof(wire), 0, &from.sock.any, &from_len);
 
-    if (len <= 0 || message_parse(wire, (size_t)len, &query) != MESSAGE_WHOLE ||
-        query.flags & MESSAGE_QR || !query.has_question)
+    if (len <= 0 || !make_reply(t, wire, (size_t)len, SERVE_UDP_MAX, answer, &reply))
         return false;
-    trial_begin(&reply, query.id, MESSAGE_QR | MESSAGE_AA, message_qname(&query), query.qtype);
-    answer(t, &query, &reply);
+    trial_check_fence(t->space);
     (void)sendto(server, reply.wire, reply.len, 0, &from.sock.any, from_len);
     return true;
 }
 
-unsigned trial_serve(struct trial *t, int server, int client, int wait_ms, trial_answer *answer)
+/* Answer one query of a connection.  False: it was closed, or what arrived is no query. */
+static bool serve_connection(struct trial *t, int fd, trial_answer *answer)
 {
-    const uint64_t end_ms = now_mono_ms() + (uint64_t)wait_ms;
+    static struct trial_message reply;
+    static uint8_t wire[MESSAGE_MAX + 2];
+    ssize_t len = recv(fd, wire, 2, MSG_WAITALL);
+
+    if (len == 2)
+        len = recv(fd, wire, util_get_u16(wire), MSG_WAITALL);
+    if (len <= 2 || !make_reply(t, wire, (size_t)len, MESSAGE_MAX, answer, &reply))
+        return false;
+    util_put_u16(wire, (uint16_t)reply.len);
+    memcpy(wire + 2, reply.wire, reply.len);
+    return send(fd, wire, reply.len + 2, MSG_NOSIGNAL) == (ssize_t)reply.len + 2;
+}
+
+/* What trial_serve_both waits for. */
+enum { SERVE_UDP, SERVE_TCP, SERVE_CLIENT, SERVE_FIRST, SERVE_CNT = SERVE_FIRST + 8 };
+
+/* Serve what is ready.  Return the number of queries. */
+static unsigned serve_ready(struct trial *t, struct pollfd polled[SERVE_CNT],
+                            trial_answer *answer)
+{
     unsigned cnt = 0;
 
-    while (now_mono_ms() < end_ms) {
-        struct pollfd polled[] = {{.fd = server, .events = POLLIN},
-                                  {.fd = client, .events = POLLIN}};
-        if (poll(polled, ARRAY_LEN(polled), (int)(end_ms - now_mono_ms())) <= 0)
-            break;
-        if (polled[0].revents)
-            cnt += serve_one_query(t, server, answer);
-        else
-            break;
-    }
+    if (polled[SERVE_UDP].revents)
+        cnt += serve_datagram(t, polled[SERVE_UDP].fd, answer);
+    for (size_t i = SERVE_FIRST; i < SERVE_CNT; i++)
+        if (polled[i].fd < 0 && polled[SERVE_TCP].revents) {
+            polled[i].fd = accept(polled[SERVE_TCP].fd, NULL, NULL);
+            polled[SERVE_TCP].revents = 0;
+        } else if (polled[i].fd >= 0 && polled[i].revents) {
+            const bool is_served = serve_connection(t, polled[i].fd, answer);
+            cnt += is_served;
+            if (is_served)
+                continue;
+            close(polled[i].fd);
+            polled[i].fd = -1;
+        }
     return cnt;
+}
+
+unsigned trial_serve_both(struct trial *t, int udp, int tcp, int client, int wait_ms,
+                          trial_answer *answer)
+{
+    const uint64_t end_ms = now_mono_ms() + (uint64_t)wait_ms;
+    struct pollfd polled[SERVE_CNT]; /* -1 is ignored */
+    unsigned cnt = 0;
+
+    for (size_t i = 0; i < SERVE_CNT; i++)
+        polled[i] = (struct pollfd){.fd = -1, .events = POLLIN};
+    polled[SERVE_UDP].fd = udp;
+    polled[SERVE_TCP].fd = tcp;
+    polled[SERVE_CLIENT].fd = client;
+    while (now_mono_ms() < end_ms &&
+           poll(polled, SERVE_CNT, (int)(end_ms - now_mono_ms())) > 0 &&
+           !polled[SERVE_CLIENT].revents)
+        cnt += serve_ready(t, polled, answer);
+    for (size_t i = SERVE_FIRST; i < SERVE_CNT; i++)
+        if (polled[i].fd >= 0)
+            close(polled[i].fd);
+    return cnt;
+}
+
+unsigned trial_serve(struct trial *t, int server, int client, int wait_ms, trial_answer *answer)
+{
+    return trial_serve_both(t, server, -1, client, wait_ms, answer);
 }
 
 static void read_first_address(const struct message *m, struct trial_reply *out)
@@ -405,6 +536,22 @@ struct trial_reply trial_ask(const struct trial *t, const char *host, const char
                              uint16_t type)
 {
     return trial_ask_end(trial_ask_begin(t, host, name, type), ASK_WAIT_MS);
+}
+
+uint16_t trial_learn_port(const struct trial *t)
+{
+    const struct addr at = trial_second("attacker", 53);
+    int server = trial_open(t, "attacker", &at, SOCK_DGRAM);
+    int client = trial_ask_begin(t, "alice", "port.evil.attacker32.com", RRTYPE_A);
+    struct addr from = {.sock.v4.sin_family = AF_INET};
+    socklen_t len = sizeof(from.sock);
+    uint8_t query[512];
+
+    if (trial_wait(server, ASK_WAIT_MS))
+        (void)!recvfrom(server, query, sizeof(query), 0, &from.sock.any, &len);
+    close(client);
+    close(server);
+    return addr_port(&from);
 }
 
 void trial_begin(struct trial_message *m, uint16_t id, uint16_t flags, const uint8_t *name,

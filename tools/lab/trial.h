@@ -12,6 +12,7 @@
 #pragma once
 
 #include "base/rng.h"
+#include "dns/dname_text.h"
 #include "dns/message.h"
 #include "tools/lab/defence.h"
 #include "tools/lab/site.h"
@@ -34,8 +35,7 @@ struct trial {
     struct json *stats_before; /* counters of the resolver when the run began */
     bool has_succeeded;        /* the attack */
     char outcome[TRIAL_OUTCOME_MAX];
-    uint64_t fence_ms; /* when the fence was checked last */
-    uint64_t packets;  /* forged packets sent */
+    uint64_t packets; /* forged packets sent */
 };
 
 /* ---- what was found ---- */
@@ -51,11 +51,12 @@ void trial_end(struct trial *t, bool has_succeeded, const char *fmt, ...) PRINTF
 /* Tell what happens, with --tell. */
 void trial_tell(const struct trial *t, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
+/* Return the resolver's answer to a command on its control socket, such as "status", which the
+ * caller frees; NULL: the resolver is none of ours. */
+struct json *trial_control(const struct trial *t, const char *command);
+
 /* Return how much a counter of the resolver (`rootline stats`) has grown in this run. */
 int64_t trial_counter(const struct trial *t, const char *key);
-
-/* Return the counters of the resolver, which the caller frees; NULL: it is none of ours. */
-struct json *trial_stats(const struct trial *t);
 
 /* Record how many replies the resolver rejected, by reason (`rootline status --rejected`): what
  * came close, and what was wrong with it. */
@@ -66,6 +67,9 @@ _Noreturn void trial_fail(const char *fmt, ...) PRINTF_LIKE(1, 2);
 
 /* Start the daemon of a host anew, with the configuration and zones that its files have now. */
 void trial_restart(const struct trial *t, const char *host);
+
+/* Set the delay of a host's link, one way; 0: that of topology.c. */
+void trial_set_delay(const struct trial *t, const char *host, unsigned delay_ms);
 
 /* Sign a zone of a host again, with another option of `rootline zone sign` (NULL: none), and
  * start its server anew. */
@@ -78,6 +82,11 @@ void trial_sign_zone(const struct trial *t, const char *host, const char *zone,
 struct addr trial_addr(const char *host, uint16_t port);
 struct addr trial_second(const char *host, uint16_t port);
 
+/* Check, if that was not done within a second, that no packet can leave the laboratory from any
+ * host.  Otherwise end the process with TRIAL_EXIT_FENCE and the reason.  What opens a socket
+ * or forges a packet here calls it first. */
+void trial_check_fence(const struct space *space);
+
 /* Open a UDP socket on a host, bound to `port` of `at` (0: any).  `type`: SOCK_DGRAM, or
  * SOCK_STREAM for a listening TCP socket.  The caller closes it. */
 int trial_open(const struct trial *t, const char *host, const struct addr *at, int type);
@@ -85,8 +94,9 @@ int trial_open(const struct trial *t, const char *host, const struct addr *at, i
 /* Wait until a socket is readable, at most `wait_ms`. */
 bool trial_wait(int fd, int wait_ms);
 
-/* Open a socket on a host that forges packets, IPv4. */
+/* Open a socket on a host that forges packets, IPv4; the other one: IPv6. */
 int trial_open_forger(const struct trial *t, const char *host);
+int trial_open_forger6(const struct trial *t, const char *host);
 
 /* Send a forged packet, made with packet_make.  Ends the process with TRIAL_EXIT_FENCE if the
  * destination is not in the laboratory, or if packets could leave it (checked every second). */
@@ -98,6 +108,9 @@ int trial_open_ear(const struct trial *t, const char *host);
 /* Wait at most `wait_ms` for a UDP datagram on the wire that was not sent by the host itself.
  * `view` points into a buffer that the next call reuses. */
 bool trial_hear(int fd, int wait_ms, struct packet_view *view);
+
+/* Return how many queries (datagrams to port 53) an ear has heard since the last call. */
+unsigned trial_count_queries(int ear);
 
 /* ---- DNS ---- */
 
@@ -136,6 +149,10 @@ int trial_ask_from_cache(const struct trial *t, const char *host, const char *na
 int trial_query(const struct trial *t, const char *host, const struct addr *server,
                 const char *name, uint16_t type, bool is_do);
 
+/* Return the port from which the resolver's last query left, as an off-path attacker learns it:
+ * a client asks for a name of the attacker's own zone.  0: no query came. */
+uint16_t trial_learn_port(const struct trial *t);
+
 /* A reply being written.  Lifetime: the caller's. */
 struct trial_message {
     uint8_t wire[MESSAGE_MAX];
@@ -151,8 +168,16 @@ typedef void trial_answer(struct trial *t, const struct message *query,
 unsigned trial_serve(struct trial *t, int server, int client, int wait_ms,
                      trial_answer *answer);
 
+/* As trial_serve, also over TCP on `tcp`, a listening socket: replies of more than 1232 octets
+ * are truncated over UDP.  Replies to queries with EDNS have an OPT record. */
+unsigned trial_serve_both(struct trial *t, int udp, int tcp, int client, int wait_ms,
+                          trial_answer *answer);
+
 /* Write a name given as text, which must be a valid one. */
 void trial_name(const char *text, uint8_t out[DNAME_MAX]);
+
+/* Print the name that a query asks for in lower case, with its final dot. */
+void trial_print_qname(const struct message *query, char out[DNAME_TEXT_MAX]);
 
 /* Begin a message with this question. */
 void trial_begin(struct trial_message *m, uint16_t id, uint16_t flags, const uint8_t *name,

@@ -73,6 +73,7 @@ static int connect_tls(const struct trial *t, const char *host)
 {
     const struct addr any = trial_addr(host, 0), resolver = trial_addr("resolver", TLS_PORT);
     const struct timeval wait = {.tv_sec = TLS_WAIT_S};
+    trial_check_fence(t->space);
     int fd = space_socket(t->space, topology_find(host), AF_INET, SOCK_STREAM, 0);
 
     if (fd < 0 || bind(fd, &any.sock.any, addr_len(&any)) != 0 ||
