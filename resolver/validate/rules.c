@@ -120,7 +120,11 @@ bool rules_spend_hash(struct rules_work *work, uint8_t salt_len)
     return true;
 }
 
-void rules_renew_failures(struct rules_work *task) { task->failures_left = RULES_FAILURES; }
+void rules_renew_failures(struct rules_work *task)
+{
+    if (task->failures_left < RULES_FAILURES) /* an unlimited allowance has more */
+        task->failures_left = RULES_FAILURES;
+}
 
 void rules_count_failure(struct rules_work *work)
 {

@@ -269,8 +269,8 @@ def test_keep_leaves_the_poisoned_cache(laboratory):
 def test_reset_brings_back_the_zones(laboratory):
     """A zone that a student edited is as at the start after a reset; so is the trust anchor."""
     zones = laboratory.status()["folder"] + "/zones"
-    add = f"echo 'atm A 198.51.100.10' >>{zones}/bank.com.zone && rootline reload"
-    edited = laboratory.shell("bank", "sh", "-c", add)
+    edit = f"echo 'atm A 198.51.100.10' >>{zones}/bank.com.zone && rootline reload"
+    edited = laboratory.shell("bank", "sh", "-c", edit)
     assert edited.returncode == 0, edited.stderr
     assert laboratory.shell("alice", "dig", "+short", "atm.bank.com").stdout == "198.51.100.10\n"
     anchor = laboratory.shell("resolver", "cat", f"{zones}/root.key").stdout
@@ -315,3 +315,42 @@ def test_check_finds_what_was_changed(validating, tmp_path):
     assert done.returncode == FAILED and "was changed" in done.stdout
     path.write_text("{")
     assert command("check", path).returncode == FAILED
+
+
+def test_saved_laboratory_is_loaded(laboratory, tmp_path):
+    """Another laboratory gets the zones, the links and the clock of the one that was saved."""
+    zones = laboratory.status()["folder"] + "/zones"
+    laboratory.shell("shop", "sh", "-c", f"echo 'new 60 A 198.51.100.20' >>{zones}/shop.com.zone && rootline reload")
+    laboratory("link", "shop", "--delay", "77")
+    assert laboratory("time", "+1h").returncode == 0
+    assert laboratory("save", tmp_path / "saved").returncode == 0
+    laboratory("reset")
+    other = Laboratory("loaded")
+    try:
+        assert other.shell("alice", "dig", "+short", "new.shop.com").stdout == ""
+        done = other("load", tmp_path / "saved")
+        assert done.returncode == 0, done.stderr
+        assert other.shell("alice", "dig", "+short", "new.shop.com").stdout == "198.51.100.20\n"
+        status = other.status()
+        shop = next(host for host in status["hosts"] if host["name"] == "shop")
+        assert status["ahead-s"] == 3600 and shop["link"]["delay-us"] == 77000
+    finally:
+        other.down()
+
+
+@pytest.mark.parametrize("change", [
+    lambda saved: saved["files"].update({"zones/../../tmp/x": "x"}),
+    lambda saved: saved["files"].update({"/etc/x": "x"}),
+    lambda saved: saved["files"].update({"alice/resolv.conf": "x"}),
+    lambda saved: saved.pop("laboratory"),
+    lambda saved: saved["files"].update({"zones/x": 1})])
+def test_wrong_saved_laboratory_changes_nothing(laboratory, tmp_path, change):
+    laboratory("save", tmp_path / "saved")
+    saved = json.loads((tmp_path / "saved").read_text())
+    saved["files"]["zones/bank.com.zone"] = "spoiled"
+    change(saved)
+    (tmp_path / "saved").write_text(json.dumps(saved))
+    done = laboratory("load", tmp_path / "saved")
+    assert done.returncode == FAILED and "laboratory" in done.stderr
+    folder = laboratory.status()["folder"]
+    assert "SOA" in laboratory.shell("bank", "cat", f"{folder}/zones/bank.com.zone").stdout

@@ -27,7 +27,8 @@ def resolver(class_net, tmp_path):
 
 
 def ask(resolver, name, rdtype="A", source=None):
-    return dns.query.udp(dns.message.make_query(name, rdtype), "127.0.0.1", port=resolver.port, timeout=20, source=source)
+    query = dns.message.make_query(name, rdtype)
+    return dns.query.udp(query, "127.0.0.1", port=resolver.port, timeout=20, source=source)
 
 
 def full_name(rng, zone):

@@ -458,25 +458,33 @@ static void answer_time(struct keeper *k, const struct json *request, struct jso
     json_put_number(answer, "ahead-s", k->ahead_s);
 }
 
+/* Start all daemons anew, with the clock of the machine and an empty cache. */
+static bool restart_all_daemons(struct keeper *k)
+{
+    bool works = true;
+
+    k->ahead_s = 0;
+    site_drop_cache(&k->site);
+    for (size_t i = 0; i < topology_host_cnt && works; i++)
+        if (has_daemon(i))
+            works = restart_daemon(k, i);
+    return works;
+}
+
 /* Bring back the zones, configurations and links of the beginning. */
 static void answer_reset(struct keeper *k, struct json *answer)
 {
     bool works = site_make_zones(&k->site, &k->fault);
 
     forwarder_reset(k->links);
-    k->ahead_s = 0; /* the daemons begin with the clock of the machine */
     if (works && !site_write_resolver(&k->site, &k->conf->off, ""))
         works = fail_keeper(k, "cannot write the configuration");
     defence_print_names(&k->conf->off, k->off, sizeof(k->off));
-    site_drop_cache(&k->site);
-    for (size_t i = 0; i < topology_host_cnt && works; i++) {
+    for (size_t i = 0; i < topology_host_cnt && works; i++)
         if (site_is_server(&topology_hosts[i]) &&
             !site_write_server(&k->site, &topology_hosts[i], ""))
             works = fail_keeper(k, "cannot write a configuration");
-        if (works && has_daemon(i))
-            works = restart_daemon(k, i);
-    }
-    if (!works)
+    if (!works || !restart_all_daemons(k))
         json_put_text(answer, "error", k->fault.text);
 }
 
@@ -493,7 +501,10 @@ static void answer_keeper(struct keeper *k, int fd, const struct json *request)
         answer_link(k, request, answer);
     else if (strcmp(command, "time") == 0)
         answer_time(k, request, answer);
-    else if (strcmp(command, "restart") == 0)
+    else if (strcmp(command, "restart-all") == 0) {
+        if (!restart_all_daemons(k))
+            json_put_text(answer, "error", k->fault.text);
+    } else if (strcmp(command, "restart") == 0)
         answer_restart(k, request, answer);
     else if (strcmp(command, "reset") == 0)
         answer_reset(k, answer);

@@ -14,6 +14,7 @@
 #include "tools/lab/lab_run.h"
 #include "tools/lab/lab_status.h"
 #include "tools/lab/record.h"
+#include "tools/lab/saved.h"
 #include "tools/lab/site.h"
 
 enum { END_WAIT_MS = 10000, SPAN_MAX = 10000000 };
@@ -365,6 +366,36 @@ static int lab_capture(int argc, char **argv)
     return status;
 }
 
+/* Enter the laboratory and call `handle` with the file that the arguments name. */
+static int run_with_file(int argc, char **argv, const char *usage,
+                         bool (*handle)(const struct space *space, const char *path,
+                                        struct fault *fault))
+{
+    const char *name = take_lab_name(&argc, argv);
+    struct space space;
+    struct fault fault;
+
+    if (argc != 1)
+        return cmd_wrong_usage(usage);
+    if (!name)
+        return CMD_USAGE;
+    if (!space_open(&space, name, &fault) || !space_enter(&space, &fault))
+        return fail_lab(fault.text);
+    exit(handle(&space, argv[0], &fault) ? CMD_DONE : fail_lab(fault.text));
+}
+
+static int lab_save(int argc, char **argv)
+{
+    return run_with_file(argc, argv, "usage: rootline lab save [--name NAME] FILE\n",
+                         saved_write);
+}
+
+static int lab_load(int argc, char **argv)
+{
+    return run_with_file(argc, argv, "usage: rootline lab load [--name NAME] FILE\n",
+                         saved_load);
+}
+
 static int lab_experiment(int argc, char **argv)
 {
     const char *name = take_lab_name(&argc, argv);
@@ -414,7 +445,7 @@ static int lab_help(int argc, char **argv);
 static const struct lab_command {
     const char *name;
     int (*run)(int argc, char **argv);
-    const char *help;
+    const char *help; /* NULL: the row before has it */
 } lab_commands[] = {
     {"up", lab_up, "up [--dnssec] [--era ERA]  start a laboratory"},
     {"down", lab_down, "down                       end it; nothing is left"},
@@ -427,6 +458,9 @@ static const struct lab_command {
     {"link", lab_link, "link HOST --delay MS ...   change a link; --slow FACTOR for all"},
     {"time", lab_time, "time +SPAN                 move the clocks of its daemons: +90m, +2d"},
     {"check", record_check, "check FILE.json...         check the records of experiments"},
+    {"save", lab_save,
+     "save FILE, load FILE       zones, keys, configurations, links and clock"},
+    {"load", lab_load, NULL},
     {"reset", lab_reset, "reset                      zones, caches and links as at the start"},
     {"help", lab_help, "help                       this list"},
 };
@@ -435,7 +469,8 @@ static int print_lab_commands(FILE *out)
 {
     fprintf(out, "usage: rootline lab COMMAND [--name NAME] ...\n");
     for (size_t i = 0; i < ARRAY_LEN(lab_commands); i++)
-        fprintf(out, "  %s\n", lab_commands[i].help);
+        if (lab_commands[i].help)
+            fprintf(out, "  %s\n", lab_commands[i].help);
     return out == stderr ? CMD_USAGE : CMD_DONE;
 }
 
