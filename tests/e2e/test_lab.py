@@ -315,6 +315,28 @@ def test_resolv_conf_may_be_a_link_to_a_hidden_folder():
     assert done.stdout == "198.51.100.10\n" and "/etc/resolv.conf is missing" in done.stderr
 
 
+def test_down_below_a_process_1_that_reaps_nothing():
+    """A terminated command takes its process in the laboratory with it; as an orphan it would keep the namespace."""
+    need_spaces()
+    if os.geteuid() != 0:
+        pytest.skip("another process 1 needs root")
+    script = f"""
+import subprocess, sys, time
+lab = ["{lab.ROOTLINE}", "lab"]
+assert subprocess.run(lab + ["up", "--name", "reap"], stdout=subprocess.DEVNULL).returncode == 0
+capture = subprocess.Popen(lab + ["capture", "--name", "reap", "alice"])
+shell = subprocess.Popen(lab + ["shell", "--name", "reap", "alice", "sleep", "100"])
+time.sleep(1)
+capture.terminate()
+shell.terminate()
+print(capture.wait(20), shell.wait(20), subprocess.run(lab + ["down", "--name", "reap"]).returncode)
+"""
+    spaces = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
+    done = subprocess.run([*spaces, "python3", "-c", script],
+                          capture_output=True, text=True, timeout=120)
+    assert done.stdout.splitlines()[-1] == "0 143 0", done.stderr
+
+
 @pytest.mark.parametrize("moment", [0.05, 0.2, 0.5, 1.0])
 @pytest.mark.parametrize("killed", ["keeper", "command"])
 def test_killed_start_leaves_nothing(moment, killed):
@@ -480,7 +502,8 @@ def test_saved_laboratory_is_loaded(laboratory, tmp_path):
 
 
 def test_loaded_configuration_writes_inside_only(laboratory, tmp_path):
-    """A file from a stranger may name any folder for the cache; the resolver finds it read-only and caches in memory."""
+    """A file from a stranger may name any folder for the cache; the resolver finds it read-only, and caches in
+    memory."""
     laboratory("save", tmp_path / "saved")
     saved = json.loads((tmp_path / "saved").read_text())
     outside = tmp_path / "outside"

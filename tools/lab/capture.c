@@ -118,6 +118,7 @@ bool capture_run(int fd, FILE *file, long long packets)
 
     signal(SIGINT, on_capture_end);
     signal(SIGTERM, on_capture_end);
+    signal(SIGHUP, on_capture_end);
     while (works && !must_end_capture && packets != 0) {
         ssize_t len = capture_read(fd, frame, TURN_MS);
         works = len >= 0 || errno == EINTR;

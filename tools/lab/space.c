@@ -288,10 +288,31 @@ static bool enter_keeper(pid_t keeper)
     return has_place;
 }
 
-bool space_enter(struct space *space, struct fault *fault)
+static volatile sig_atomic_t inner_process;
+
+static void pass_signal_on(int number) { kill((pid_t)inner_process, number); }
+
+/* Wait for the process inside and end with its status.  If this process ended first, the other
+ * would become a child of the machine's process 1, and the laboratory's namespace would wait
+ * for that to reap it, which in a container it may never do. */
+static _Noreturn void wait_for_inner(pid_t inner)
 {
     int status = 0;
 
+    inner_process = inner;
+    signal(SIGTERM, pass_signal_on);
+    signal(SIGHUP, pass_signal_on);
+    /* the terminal sends Ctrl-C to the child too, which decides */
+    signal(SIGINT, SIG_IGN);
+    signal(SIGQUIT, SIG_IGN);
+    while (waitpid(inner, &status, 0) < 0 && errno == EINTR)
+        continue;
+    /* nothing more: children of this process would be born in the laboratory */
+    _exit(WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status));
+}
+
+bool space_enter(struct space *space, struct fault *fault)
+{
     if (!enter_keeper(space->keeper))
         return explain_space(fault, "cannot enter the laboratory");
     fflush(NULL);
@@ -303,13 +324,7 @@ bool space_enter(struct space *space, struct fault *fault)
     }
     if (pid < 0)
         return explain_space(fault, "cannot start a process");
-    /* the terminal sends Ctrl-C to the child too, which decides */
-    signal(SIGINT, SIG_IGN);
-    signal(SIGQUIT, SIG_IGN);
-    while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
-        continue;
-    /* nothing more: children of this process would be born in the laboratory */
-    _exit(WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status));
+    wait_for_inner(pid);
 }
 
 bool space_confine(void)
