@@ -191,6 +191,12 @@ def test_links_delay_and_lose(laboratory):
     assert laboratory.shell("alice", "dig", "+short", "@198.51.100.20", "www.shop.com").stdout == "198.51.100.20\n"
 
 
+def test_shell_passes_help_on(laboratory):
+    """--help behind the host is an argument of the command there."""
+    assert laboratory.shell("alice", "sh", "-c", "echo $0", "--help").stdout == "--help\n"
+    assert "usage: rootline lab" in command("shell", "--help").stdout
+
+
 def test_host_hears_its_own_wire_only(laboratory, tmp_path):
     """bob and the off-path attacker hear nothing of alice's query; the on-path attacker hears it."""
     hosts = ("bob", "attacker", "onpath")
