@@ -263,6 +263,25 @@ def test_default_route_on_any_host_stops_what_runs():
         one.down()
 
 
+def test_weakened_server_says_so_and_needs_the_fence():
+    """rootline-authd without a defence: an EDE in each answer; a way out ends it."""
+    need_spaces()
+    lab.need("ip")
+    one = Laboratory("weak-server")
+    try:
+        folder = one.status()["folder"]
+        query = ("dig", "@198.51.100.20", "www.shop.com", "A")
+        assert "laboratory" not in one.shell("alice", *query).stdout
+        weaken = f"echo 'lab: {{minimal-any: false}}' >>{folder}/shop/authd.yaml && rootline reload"
+        assert one.shell("shop", "sh", "-c", weaken).returncode == 0
+        assert "EDE: 0 (Other): (laboratory: minimal-any off)" in one.shell("alice", *query).stdout
+        one.shell("shop", "ip", "route", "add", "default", "dev", "eth0")
+        shop = [host["name"] for host in one.status()["hosts"]].index("shop")
+        assert wait_until(lambda: not one.status()["hosts"][shop]["daemon-runs"])
+    finally:
+        one.down()
+
+
 def test_shell_has_no_way_out(laboratory):
     """Root of a host reaches neither the namespaces of the keeper and of the machine, nor what is mounted over."""
     lab.need("unshare", "nsenter", "ip")
