@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "base/now.h"
 #include "dns/dname_text.h"
+#include "net/loop/fence.h"
 
 enum {
     SUFFIX_LEN = 5, /* ".zone" */
@@ -83,6 +84,27 @@ static const struct conf_key zone_keys[] = {
     {.name = NULL},
 };
 
+static void check_minimal_any(struct conf_reader *reader, const struct conf_node *node,
+                              void *target)
+{
+    struct fault fault;
+
+    if (!*(const bool *)target && fence_check(&fault) != ERR_OK)
+        conf_wrong(
+            reader, node,
+            "a defence may be switched off only in a network that packets cannot leave: %s",
+            fault.text);
+}
+
+static const struct conf_key lab_keys[] = {
+    {.name = "minimal-any",
+     .type = CONF_BOOL,
+     .offset = offsetof(struct auth_conf, is_any_minimal),
+     .preset = true,
+     .check = check_minimal_any},
+    {.name = NULL},
+};
+
 static const struct conf_key keys[] = {
     {.name = "server",
      .type = CONF_MAP,
@@ -108,6 +130,7 @@ static const struct conf_key keys[] = {
      .type = CONF_MAP,
      .offset = offsetof(struct auth_conf, server),
      .keys = server_conf_limits_keys},
+    {.name = "lab", .type = CONF_MAP, .keys = lab_keys},
     {.name = "views", .type = CONF_UNSUPPORTED},
     {.name = "keys", .type = CONF_UNSUPPORTED},
     {.name = NULL},
@@ -365,11 +388,13 @@ enum err auth_conf_load(const struct auth_conf *conf, const struct zoneset *befo
         err = load_all(&wanted, before, set, failed_cnt);
     free(wanted.at);
     arena_fini(&wanted.arena);
-    if (err)
+    if (err) {
         zoneset_free(&set);
-    else
-        *out = set;
-    return err;
+        return err;
+    }
+    set->is_any_whole = !conf->is_any_minimal;
+    *out = set;
+    return ERR_OK;
 }
 
 /* ---- checking ---- */

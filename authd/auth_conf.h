@@ -20,6 +20,7 @@ struct auth_conf {
     struct server_conf server;
     struct conf_list zones; /* struct auth_conf_zone; the zones of `directory` are not in it */
     const char *directory;  /* every file NAME.zone in it is a zone too; "": none */
+    bool is_any_minimal;    /* RFC 8482 4.1; false: `lab` in a closed network only */
 };
 
 /* Read and check the file `path`; caller frees *out with auth_conf_free.  ERR_CONFIG: `diag`

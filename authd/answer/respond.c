@@ -220,7 +220,7 @@ static void write_found(struct answer *a, const struct outcome *o)
         write_answer_rrset(a, owner_at(a, a->name->labels), o->set);
     else if (o->set)
         write_all_rrsets(a, o->node, true);
-    else if (a->ex->transport == EXCHANGE_UDP)
+    else if (a->ex->transport == EXCHANGE_UDP && !a->set->is_any_whole)
         write_smallest_rrset(a, o->node);
     else
         write_all_rrsets(a, o->node, false);

@@ -20,6 +20,7 @@ struct zoneset {
     size_t slot_cnt;            /* a power of two, more than twice `cnt` */
     size_t cnt;
     uint64_t depths[2]; /* bit n: some zone has n labels */
+    bool is_any_whole;  /* laboratory: ANY over UDP gets all RRsets of the name */
 };
 
 /* Make an empty set with room for `cnt` zones; caller frees it with zoneset_free.  ERR_NOMEM.

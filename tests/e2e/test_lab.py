@@ -331,8 +331,8 @@ capture.terminate()
 shell.terminate()
 print(capture.wait(20), shell.wait(20), subprocess.run(lab + ["down", "--name", "reap"]).returncode)
 """
-    done = subprocess.run(["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "python3", "-c", script],
-                          capture_output=True, text=True, timeout=120)
+    room = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
+    done = subprocess.run([*room, "python3", "-c", script], capture_output=True, text=True, timeout=120)
     assert done.stdout.splitlines()[-1] == "0 143 0", done.stderr
 
 
@@ -501,7 +501,7 @@ def test_saved_laboratory_is_loaded(laboratory, tmp_path):
 
 
 def test_loaded_configuration_writes_inside_only(laboratory, tmp_path):
-    """A file from a stranger may name any folder for the cache; the resolver finds it read-only and caches in memory."""
+    """A file from a stranger may name any folder for the cache: it is read-only, and the resolver caches in memory."""
     laboratory("save", tmp_path / "saved")
     saved = json.loads((tmp_path / "saved").read_text())
     outside = tmp_path / "outside"

@@ -35,10 +35,9 @@ def full_name(rng, zone):
     return ".".join(["".join(rng.choices(BASE32, k=57)) for i in range(3)] + [zone])
 
 
-def tunnel(resolver, zone, cnt=NAMES, seed=1, **kw):
+def tunnel(resolver, zone, cnt=NAMES, seed=1, rdtype="A", **kw):
     rng = random.Random(seed)
-    for i in range(cnt):
-        ask(resolver, full_name(rng, zone), **kw)
+    return [ask(resolver, full_name(rng, zone), rdtype, **kw) for i in range(cnt)]
 
 
 def read(resolver, command):
@@ -62,6 +61,17 @@ def test_a_tunnel_is_in_log_status_and_stats(resolver):
     lines = [line for line in resolver.log().splitlines() if "possible DNS tunnel" in line]
     assert len(lines) == 1 and "127.0.0.9" in lines[0] and "below uni.edu. within" in lines[0]
     assert "detection.exempt" in lines[0]
+
+
+def test_replies_count_too(resolver):
+    """Names alone are too few here, but not with what a wildcard's TXT record says."""
+    resolver = resolver()
+    tunnel(resolver, "students.school.example", 40, source="127.0.0.8")
+    assert read(resolver, "stats")["tunnel-alerts"] == 0
+    replies = tunnel(resolver, "students.school.example", 40, rdtype="TXT", source="127.0.0.9")
+    assert all(reply.answer for reply in replies)
+    alerts = read(resolver, "status")["recent-tunnels"]
+    assert [(a["client"], a["zone"]) for a in alerts] == [("127.0.0.9", "school.example.")]
 
 
 def test_ordinary_names_raise_no_alert(resolver):

@@ -66,6 +66,9 @@ static void errors_have_places(void **state)
          "dir/c.yaml:3:12: error: expected auto"},
         {"server:\n  listen: [127.0.0.1]\n  workers: many\n",
          "dir/c.yaml:3:12: error: expected auto"},
+        {"server:\n  listen: [127.0.0.1]\nlab:\n  minimal-any: false\n",
+         "dir/c.yaml:4:16: error: a defence may be switched off only in a network that packets "
+         "cannot leave: "},
         {"server:\n  listen: [127.0.0.1]\n  udp-size: 100\n",
          "dir/c.yaml:3:13: error: 100 is out of range"},
         {"server:\n  listen: [127.0.0.1]\n  udp-size: 1232x\n",

@@ -167,6 +167,7 @@ static void test_a_download_is_found(void **state)
             pass_about(20);
         }
         expect_alert_within(MINUTE_MS);
+        assert_in_range(traffic.sum.octets, 14 * traffic.sum.names, 20 * traffic.sum.names);
     }
 }
 

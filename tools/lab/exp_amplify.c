@@ -73,9 +73,15 @@ static void send_forged_queries(struct trial *t, int forger, int ear, struct amp
     }
 }
 
-/* The server of the shop without the defences that this run takes away. */
-static void set_up_shop(struct trial *t, const char *server)
+/* The server of the shop, without the defences that are off. */
+static void set_up_shop(struct trial *t, const struct defence_set *off)
 {
+    char server[160];
+
+    snprintf(server, sizeof(server), "udp-size: %u%s%s",
+             off->is_off[DEFENCE_UDP_SIZE] ? 4096 : 1232,
+             off->is_off[DEFENCE_RATE_LIMIT] ? ", rate-limit: {per-second: 0}" : "",
+             off->is_off[DEFENCE_MINIMAL_ANY] ? "}\nlab: {minimal-any: false" : "");
     if (!site_write_server(t->site, topology_find("shop"), server))
         trial_fail("cannot write the configuration of the shop's server");
     trial_restart(t, "shop");
@@ -89,14 +95,9 @@ static void run_amplify(struct trial *t)
         {"factor-dnskey", "shop", "shop.com", RRTYPE_DNSKEY, 0, 0, 0},
         {"factor-resolver", "resolver", "shop.com", RRTYPE_DNSKEY, 0, 0, 0},
     };
-    const bool has_limit = !t->off.is_off[DEFENCE_RATE_LIMIT],
-               has_size = !t->off.is_off[DEFENCE_UDP_SIZE];
     size_t octets_out = 0, octets_in = 0, packets_in = 0;
-    char server[100];
 
-    snprintf(server, sizeof(server), "udp-size: %u%s", has_size ? 1232 : 4096,
-             has_limit ? "" : ", rate-limit: {per-second: 0}");
-    set_up_shop(t, server);
+    set_up_shop(t, &t->off);
     int ear = trial_open_ear(t, "victim"), forger = trial_open_forger(t, "attacker");
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         send_forged_queries(t, forger, ear, &rows[i]);
@@ -109,7 +110,7 @@ static void run_amplify(struct trial *t)
     }
     close(ear);
     close(forger);
-    set_up_shop(t, "");
+    set_up_shop(t, &(struct defence_set){{false}});
     const double factor = (double)octets_in / (double)octets_out;
     trial_number(t, "octets-sent", (int64_t)octets_out);
     trial_number(t, "octets-at-the-victim", (int64_t)octets_in);
@@ -124,12 +125,12 @@ static void run_amplify(struct trial *t)
 const struct experiment experiment_amplify = {
     .name = "amplify",
     .what = "an attacker sends queries in the victim's name, so that answers flood the victim",
-    .without = "rate-limit,udp-size,client-list",
+    .without = "rate-limit,udp-size,minimal-any,client-list",
     .stopped =
-        "three things together: large answers need TCP, which proves the address; each "
-        "network gets only so many answers per second, then small truncated ones that "
-        "lead real clients to TCP; the resolver refuses strangers.  ANY is answered with "
-        "one RRset anyway (RFC 8482)",
+        "four things together: large answers need TCP, which proves the address; ANY gets "
+        "one RRset (RFC 8482); each network gets only so many answers per second, then "
+        "small truncated ones that lead real clients to TCP; the resolver refuses "
+        "strangers",
     .counters = {"clients-refused"},
     .run = run_amplify,
 };

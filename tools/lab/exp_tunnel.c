@@ -66,7 +66,8 @@ static void spell(const uint8_t piece[PIECE_LEN], unsigned number, char name[NAM
 
     for (unsigned i = 0; i < LABELS * LABEL_LEN; i++) {
         const unsigned bit = 5 * i, at = bit / 8;
-        const unsigned both = piece[at] << 8 | (at + 1 < PIECE_LEN ? piece[at + 1] : 0);
+        const unsigned next = at + 1 < PIECE_LEN ? piece[at + 1] : 0;
+        const unsigned both = (unsigned)piece[at] << 8 | next;
         name[len++] = alphabet[both >> (11 - bit % 8) & 31];
         if (i % LABEL_LEN == LABEL_LEN - 1)
             name[len++] = '.';

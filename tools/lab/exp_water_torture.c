@@ -102,7 +102,7 @@ static void run_water_torture(struct trial *t)
     trial_number(t, "queries-at-the-victim", w.queries);
     trial_number(t, "alice-asked", ARRAY_LEN(torture_names));
     trial_number(t, "alice-got", answers);
-    trial_end(t, w.names > TORTURE_QUERIES * 3 / 4 || answers < ARRAY_LEN(torture_names),
+    trial_end(t, w.names > TORTURE_QUERIES * 3 / 4,
               "%u of %u names reached the bank's server; alice got %u of %zu answers", w.names,
               TORTURE_QUERIES, answers, ARRAY_LEN(torture_names));
 }
