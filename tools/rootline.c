@@ -93,7 +93,9 @@ int main(int argc, char **argv)
     const struct command *command = find_subcommand(name);
     if (!command)
         return reject_command(name);
-    if (is_help_command || wants_help(argc - 2, argv + 2)) {
+    /* what follows `lab shell HOST` are the arguments of another command */
+    const bool has_inner = command->run == cmd_lab && argc > 3 && strcmp(argv[2], "shell") == 0;
+    if (is_help_command || wants_help(has_inner ? 2 : argc - 2, argv + 2)) {
         fputs(command->usage, stdout);
         return CMD_DONE;
     }

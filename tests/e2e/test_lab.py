@@ -199,6 +199,12 @@ def test_links_delay_and_lose(laboratory):
     assert laboratory.shell("alice", "dig", "+short", "@198.51.100.20", "www.shop.com").stdout == "198.51.100.20\n"
 
 
+def test_shell_passes_help_on(laboratory):
+    """--help behind the host is an argument of the command there."""
+    assert laboratory.shell("alice", "sh", "-c", "echo $0", "--help").stdout == "--help\n"
+    assert "usage: rootline lab" in command("shell", "--help").stdout
+
+
 def test_host_hears_its_own_wire_only(laboratory, tmp_path):
     """bob and the off-path attacker hear nothing of alice's query; the on-path attacker hears it."""
     hosts = ("bob", "attacker", "onpath")
@@ -261,6 +267,25 @@ def test_default_route_on_any_host_stops_what_runs():
             refused = one("run", "walk")
             assert refused.returncode == OUTSIDE and "from host bob" in refused.stderr
             one.shell("bob", "ip", "route", "del", "default")
+    finally:
+        one.down()
+
+
+def test_weakened_server_says_so_and_needs_the_fence():
+    """rootline-authd without a defence: an EDE in each answer; a way out ends it."""
+    need_spaces()
+    lab.need("ip")
+    one = Laboratory("weak-server")
+    try:
+        folder = one.status()["folder"]
+        query = ("dig", "@198.51.100.20", "www.shop.com", "A")
+        assert "laboratory" not in one.shell("alice", *query).stdout
+        weaken = f"echo 'lab: {{minimal-any: false}}' >>{folder}/shop/authd.yaml && rootline reload"
+        assert one.shell("shop", "sh", "-c", weaken).returncode == 0
+        assert "EDE: 0 (Other): (laboratory: minimal-any off)" in one.shell("alice", *query).stdout
+        one.shell("shop", "ip", "route", "add", "default", "dev", "eth0")
+        shop = [host["name"] for host in one.status()["hosts"]].index("shop")
+        assert wait_until(lambda: not one.status()["hosts"][shop]["daemon-runs"])
     finally:
         one.down()
 
@@ -339,8 +364,9 @@ capture.terminate()
 shell.terminate()
 print(capture.wait(20), shell.wait(20), subprocess.run(lab + ["down", "--name", "reap"]).returncode)
 """
-    room = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
-    done = subprocess.run([*room, "python3", "-c", script], capture_output=True, text=True, timeout=120)
+    spaces = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
+    done = subprocess.run([*spaces, "python3", "-c", script],
+                          capture_output=True, text=True, timeout=120)
     assert done.stdout.splitlines()[-1] == "0 143 0", done.stderr
 
 
@@ -509,7 +535,8 @@ def test_saved_laboratory_is_loaded(laboratory, tmp_path):
 
 
 def test_loaded_configuration_writes_inside_only(laboratory, tmp_path):
-    """A file from a stranger may name any folder for the cache: it is read-only, and the resolver caches in memory."""
+    """A file from a stranger may name any folder for the cache; the resolver finds it read-only, and caches in
+    memory."""
     laboratory("save", tmp_path / "saved")
     saved = json.loads((tmp_path / "saved").read_text())
     outside = tmp_path / "outside"
