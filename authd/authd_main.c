@@ -2,6 +2,7 @@
 #include "authd/answer/auth_serve.h"
 #include "authd/auth_conf.h"
 #include "net/daemon/daemon.h"
+#include "net/loop/fence.h"
 
 static enum err read_auth_conf(const char *path, struct diag *diag, void **conf,
                                struct server_conf **server)
@@ -55,6 +56,18 @@ static void *new_auth_engine(const struct daemon_engine *parts)
     return auth_serve_new(parts->publish, parts->worker);
 }
 
+static const char *describe_set_weakness(const void *version)
+{
+    const struct zoneset *set = version;
+    return set->is_any_whole ? "laboratory: minimal-any off" : "";
+}
+
+static enum err guard_set(void *shared, struct fault *fault)
+{
+    (void)shared;
+    return fence_check(fault);
+}
+
 int main(int argc, char **argv)
 {
     static const struct daemon_calls calls = {
@@ -64,6 +77,8 @@ int main(int argc, char **argv)
         .free_conf = free_auth_conf,
         .build = build_zoneset,
         .free_version = free_zoneset,
+        .weakness = describe_set_weakness,
+        .guard = guard_set,
         .new_engine = new_auth_engine,
         .free_engine = auth_serve_free,
     };

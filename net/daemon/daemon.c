@@ -419,7 +419,7 @@ static enum err publish_version(struct daemon *d, void *version)
         return err;
     }
     if (*weakness) {
-        log_warning("%s: replies can be forged; for a laboratory only", weakness);
+        log_warning("%s: for a laboratory only", weakness);
         uv_timer_start(&d->guard_timer, check_guard, 0, GUARD_MS);
     } else {
         uv_timer_stop(&d->guard_timer);

@@ -292,14 +292,18 @@ class Kind:
 
 
 def make_kinds():
-    """Return {name: Kind}; the limits are those of docs/LIMITS.md section 6."""
+    """Return {name: Kind}; the limits are those of docs/LIMITS.md section 6.
+
+    Two wrong signatures are verified of each reply, and at most three servers of a zone are asked: that is six, beside
+    the honest ones of the chain of trust.
+    """
     deep = {"verifications": 4, "hashes": 200, "ms": 10, "rcodes": (2, NXDOMAIN)}
     return {
-        "KeyTrap, 589 keys": Kind(per_zone("k"), {r"k\d+": KeyTrap(fake_p256, 589, 100)}, 4),
-        "KeyTrap, 25 RSA keys": Kind(per_zone("t"), {r"t\d+": KeyTrap(fake_rsa, 25, 10)}, 6),
-        "SigJam": Kind(in_zone("sig"), {"sig": SigJam(1, 100)}, 4),
-        "LockCram": Kind(in_zone("lock"), {"lock": SigJam(60, 1)}, 4),
-        "HashTrap": Kind(per_zone("h"), {r"h\d+": HashTrap()}, 4),
+        "KeyTrap, 589 keys": Kind(per_zone("k"), {r"k\d+": KeyTrap(fake_p256, 589, 100)}, 8),
+        "KeyTrap, 25 RSA keys": Kind(per_zone("t"), {r"t\d+": KeyTrap(fake_rsa, 25, 10)}, 10),
+        "SigJam": Kind(in_zone("sig"), {"sig": SigJam(1, 100)}, 8),
+        "LockCram": Kind(in_zone("lock"), {"lock": SigJam(60, 1)}, 8),
+        "HashTrap": Kind(per_zone("h"), {r"h\d+": HashTrap()}, 8),
         "NSEC3, 50 iterations": Kind(deep_in("deep"), {"deep": Deep(50)}, **deep),
         "NSEC3, 50, over TCP": Kind(deep_in("deept"), {"deept": Deep(50, True)}, **deep),
         "NSEC3, 500 iterations": Kind(deep_in("deeper"), {"deeper": Deep(500)}, **deep | {"hashes": 0}),

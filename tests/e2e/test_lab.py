@@ -97,10 +97,18 @@ def interfaces():
     return set(os.listdir("/sys/class/net"))
 
 
+def mounts():
+    """Return the mounts of the kinds that a laboratory makes; others may come and go on the machine."""
+    kinds = ("rootline-lab ", "none ", "proc ")
+    places = ("/etc/", "/run/nscd ", "/run/systemd/resolve ", "/run/netns ", "/run/docker/netns ")
+    return {line for line in open("/proc/mounts")
+            if line.startswith(kinds) or line.split(" ", 1)[1].startswith(places)}
+
+
 def test_clients_resolve_and_nothing_is_left(tmp_path):
     need_spaces()
     lab.need("dig", "curl")
-    before = interfaces(), open("/proc/mounts").read()
+    before = interfaces(), mounts()
     one = Laboratory("left")
     processes = members(one.keeper)
     assert len(processes) > 20
@@ -112,7 +120,7 @@ def test_clients_resolve_and_nothing_is_left(tmp_path):
     assert command("list").stdout.splitlines().count("left") == 1
     assert one.down().returncode == 0
     assert not [pid for pid in processes if is_alive(pid)]
-    assert (interfaces(), open("/proc/mounts").read()) == before
+    assert (interfaces(), mounts()) == before
     assert "left" not in command("list").stdout.split()
     assert command("status", "--name", "left").returncode == FAILED
 
@@ -263,6 +271,25 @@ def test_default_route_on_any_host_stops_what_runs():
         one.down()
 
 
+def test_weakened_server_says_so_and_needs_the_fence():
+    """rootline-authd without a defence: an EDE in each answer; a way out ends it."""
+    need_spaces()
+    lab.need("ip")
+    one = Laboratory("weak-server")
+    try:
+        folder = one.status()["folder"]
+        query = ("dig", "@198.51.100.20", "www.shop.com", "A")
+        assert "laboratory" not in one.shell("alice", *query).stdout
+        weaken = f"echo 'lab: {{minimal-any: false}}' >>{folder}/shop/authd.yaml && rootline reload"
+        assert one.shell("shop", "sh", "-c", weaken).returncode == 0
+        assert "EDE: 0 (Other): (laboratory: minimal-any off)" in one.shell("alice", *query).stdout
+        one.shell("shop", "ip", "route", "add", "default", "dev", "eth0")
+        shop = [host["name"] for host in one.status()["hosts"]].index("shop")
+        assert wait_until(lambda: not one.status()["hosts"][shop]["daemon-runs"])
+    finally:
+        one.down()
+
+
 def test_shell_has_no_way_out(laboratory):
     """Root of a host reaches neither the namespaces of the keeper and of the machine, nor what is mounted over."""
     lab.need("unshare", "nsenter", "ip")
@@ -337,9 +364,8 @@ capture.terminate()
 shell.terminate()
 print(capture.wait(20), shell.wait(20), subprocess.run(lab + ["down", "--name", "reap"]).returncode)
 """
-    spaces = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
-    done = subprocess.run([*spaces, "python3", "-c", script],
-                          capture_output=True, text=True, timeout=120)
+    room = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
+    done = subprocess.run([*room, "python3", "-c", script], capture_output=True, text=True, timeout=120)
     assert done.stdout.splitlines()[-1] == "0 143 0", done.stderr
 
 
@@ -508,8 +534,7 @@ def test_saved_laboratory_is_loaded(laboratory, tmp_path):
 
 
 def test_loaded_configuration_writes_inside_only(laboratory, tmp_path):
-    """A file from a stranger may name any folder for the cache; the resolver finds it read-only, and caches in
-    memory."""
+    """A file from a stranger may name any folder for the cache: it is read-only, and the resolver caches in memory."""
     laboratory("save", tmp_path / "saved")
     saved = json.loads((tmp_path / "saved").read_text())
     outside = tmp_path / "outside"

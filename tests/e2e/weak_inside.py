@@ -126,7 +126,7 @@ def notice():
     """Each answer with OPT names what is off: fresh, from the cache, from the answer cache, errors, UDP and TCP."""
     text = "laboratory: random-port, bailiwick off"
     resolver = Resolver("{random-port: false, bailiwick: false}")
-    assert f"{text}: replies can be forged" in resolver.log()
+    assert f"{text}: for a laboratory only" in resolver.log()
     for call in dns.query.udp, dns.query.tcp:
         for name in "a.", "no." if call is dns.query.udp else "no.b.":
             for i in range(6):
@@ -150,7 +150,7 @@ def notice():
     assert "DEFENCES" not in resolver.command("status")
     resolver.configure("{cookies: false}")
     resolver.command("reload")
-    assert "laboratory: cookies off: replies can be forged" in resolver.log()
+    assert "laboratory: cookies off: for a laboratory only" in resolver.log()
     assert reasons(resolver.ask("a.")) == [(0, "laboratory: cookies off")]
     assert resolver.stop() == 0
 

@@ -39,6 +39,7 @@ void misreply_begin(struct misreply *m)
                                   .nsid = "",
                                   .ede = EDNS_EDE_NONE,
                                   .ede_text = "",
+                                  .notice = "",
                                   .is_do = m->query->has_edns && m->query->edns.is_do};
     if (m->query->has_edns && m->query->edns.cookie_len)
         m->opt.client_cookie = m->query->edns.cookie;
