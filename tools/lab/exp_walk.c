@@ -148,7 +148,7 @@ static void run_walk(struct trial *t)
 
 const struct experiment experiment_walk = {
     .name = "walk",
-    .what = "everybody reads the names of a signed zone, one denial after the other",
+    .what = "a stranger reads the names of a signed zone, one denial after the other",
     .without = "nsec3",
     .stopped = "NSEC3: the denials name hashes, and only names that can be guessed are found",
     .run = run_walk,
