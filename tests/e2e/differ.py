@@ -266,7 +266,8 @@ UDP_SIZE = 1232  # of our answers, whatever the client accepts
 def courtesy_row(q, nsd, knot, ours):
     """Optional addresses in the additional section: authd adds those of knotd, or fewer if they do not fit."""
     return (ours[:5] == knot[:5] == nsd[:5] and
-            (ours.additional == knot.additional or ours.additional < knot.additional and len(ours.wire) > min(q.size, UDP_SIZE) - 64))
+            (ours.additional == knot.additional or
+             ours.additional < knot.additional and len(ours.wire) > min(q.size, UDP_SIZE) - 64))
 
 
 def show(answer):
