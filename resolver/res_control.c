@@ -250,23 +250,34 @@ static void put_difference(struct json *expected, struct json *got, enum rejecte
     }
 }
 
+/* Insert an object with its "time" into a list of at most `most` of all workers, newest first.
+ * NULL: the list is full of newer ones. */
+static struct json *insert_by_time(struct json *list, size_t most, int64_t when_ms)
+{
+    char when[NOW_TEXT_MAX];
+    size_t at = 0;
+
+    now_print(when_ms, when);
+    while (at < json_count(list) &&
+           strcmp(json_get_text(json_at(list, at), "time", ""), when) >= 0)
+        at++;
+    if (at >= most)
+        return NULL;
+    struct json *one = json_insert_object(list, at);
+    json_truncate(list, most);
+    json_put_text(one, "time", when);
+    return one;
+}
+
 /* Insert a rejected reply into a list of at most LEDGER_SHOWN of all workers, newest first.
  * False: the list is full of newer ones. */
 static bool add_rejected(struct json *list, enum rejected_reason reason,
                          const struct rejected_item *item)
 {
-    char when[NOW_TEXT_MAX];
-    size_t at = 0;
+    struct json *one = insert_by_time(list, LEDGER_SHOWN, item->when_ms);
 
-    now_print(item->when_ms, when);
-    while (at < json_count(list) &&
-           strcmp(json_get_text(json_at(list, at), "time", ""), when) >= 0)
-        at++;
-    if (at >= LEDGER_SHOWN)
+    if (!one)
         return false;
-    struct json *one = json_insert_object(list, at);
-    json_truncate(list, LEDGER_SHOWN);
-    json_put_text(one, "time", when);
     to_json_addr(one, "from", &item->from);
     to_json_addr(one, "server", &item->server);
     json_put_text(one, "transport", item->is_tcp ? "tcp" : "udp");
@@ -297,18 +308,10 @@ static void run_rejected(struct control_call *call, void *engine)
  * if the list is full of newer ones. */
 static struct json *add_finished(struct json *list, size_t most, const struct trace_finished *f)
 {
-    char when[NOW_TEXT_MAX];
-    size_t at = 0;
+    struct json *one = insert_by_time(list, most, f->ended_ms);
 
-    now_print(f->ended_ms, when);
-    while (at < json_count(list) &&
-           strcmp(json_get_text(json_at(list, at), "time", ""), when) >= 0)
-        at++;
-    if (at >= most)
+    if (!one)
         return NULL;
-    struct json *one = json_insert_object(list, at);
-    json_truncate(list, most);
-    json_put_text(one, "time", when);
     to_json_name(one, "name", f->name);
     to_json_type(one, "type", f->type);
     json_put_number(one, "queries", f->queries);

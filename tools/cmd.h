@@ -20,7 +20,7 @@ enum cmd_exit {
 /* The usage of each subcommand: --help prints it to stdout, wrong usage to stderr. */
 extern const char cmd_check_usage[], cmd_zone_usage[], cmd_certificate_usage[],
     cmd_explain_usage[], cmd_cache_usage[], cmd_status_usage[], cmd_status_stats_usage[],
-    cmd_status_reload_usage[], cmd_status_log_usage[], cmd_lab_usage[];
+    cmd_status_reload_usage[], cmd_status_log_usage[];
 
 /* Print `usage` to stderr and return CMD_USAGE. */
 int cmd_wrong_usage(const char *usage);

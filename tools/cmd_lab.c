@@ -7,9 +7,6 @@
 
 enum { PATH_LEN = 4096 };
 
-const char cmd_lab_usage[] =
-    "usage: rootline lab up | down | status | shell | run | ...   (rootline lab help)\n";
-
 int cmd_lab(int argc, char **argv)
 {
     char path[PATH_LEN + 16];

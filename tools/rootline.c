@@ -5,7 +5,7 @@
 static const struct command {
     const char *name;
     int (*run)(int argc, char **argv);
-    const char *usage;
+    const char *usage; /* NULL: another program, which answers --help itself */
     const char *help;
 } commands[] = {
     {"check", cmd_check, cmd_check_usage, "check FILE                 check a configuration"},
@@ -24,7 +24,7 @@ static const struct command {
      "reload                     make the daemon reload its configuration"},
     {"log", cmd_log, cmd_status_log_usage,
      "log --last [NUMBER]        show the daemon's last log lines"},
-    {"lab", cmd_lab, cmd_lab_usage,
+    {"lab", cmd_lab, NULL,
      "lab up | run | ...         a fenced Internet, and attacks on it as experiments"},
 };
 
@@ -93,9 +93,9 @@ int main(int argc, char **argv)
     const struct command *command = find_subcommand(name);
     if (!command)
         return reject_command(name);
-    /* what follows `lab shell HOST` are the arguments of another command */
-    const bool has_inner = command->run == cmd_lab && argc > 3 && strcmp(argv[2], "shell") == 0;
-    if (is_help_command || wants_help(has_inner ? 2 : argc - 2, argv + 2)) {
+    if (!command->usage && is_help_command)
+        return command->run(1, (char *[]){"--help", NULL});
+    if (command->usage && (is_help_command || wants_help(argc - 2, argv + 2))) {
         fputs(command->usage, stdout);
         return CMD_DONE;
     }

@@ -1,4 +1,5 @@
-/* The only file that makes text of the facts of a resolution. */
+/* Texts of the enumerations of a resolution; those of failures, verdicts and causes are beside
+ * their own tables. */
 #include "resolver/iterate/wording.h"
 
 #include "dns/dname_text.h"

@@ -78,7 +78,9 @@ static bool print_segment(FILE *out, const uint8_t *ip, size_t len)
     return true;
 }
 
-void capture_print(FILE *out, const uint8_t *frame, size_t len, uint64_t start_us)
+/* Print a packet as one line: a DNS message with its question and outcome, anything else with
+ * its addresses.  `start_us` is when the capture began (now_mono_us). */
+static void print_capture(FILE *out, const uint8_t *frame, size_t len, uint64_t start_us)
 {
     const uint64_t at_us = now_mono_us() - start_us;
     char from[ADDR_TEXT_MAX], to[ADDR_TEXT_MAX];
@@ -128,7 +130,7 @@ bool capture_run(int fd, FILE *file, long long packets)
         if (file)
             works = pcap_file_add(file, now_wall_ms() * 1000, frame, (size_t)len);
         else
-            capture_print(stdout, frame, (size_t)len, start_us);
+            print_capture(stdout, frame, (size_t)len, start_us);
         works = fflush(file ? file : stdout) == 0 && works;
     }
     if (!works)

@@ -24,7 +24,3 @@ MUST_USE ssize_t capture_read(int fd, uint8_t frame[CAPTURE_FRAME_MAX], int wait
  * NULL, until SIGINT or SIGTERM, or until `packets` have come (below 0: no limit).  False: an
  * error, which is reported. */
 MUST_USE bool capture_run(int fd, FILE *file, long long packets);
-
-/* Print a packet as one line: a DNS message with its question and outcome, anything else with
- * its addresses.  `start_us` is when the capture began (now_mono_us). */
-void capture_print(FILE *out, const uint8_t *frame, size_t len, uint64_t start_us);

@@ -31,23 +31,14 @@ struct birthday {
 static void send_guesses(struct birthday *b, const char *name)
 {
     static struct trial_message m;
-    static struct packet p;
+    const struct addr from = trial_addr("bank", 53), to = trial_addr("resolver", b->port);
     uint8_t qname[DNAME_MAX];
     const uint64_t end_us = now_mono_us() + BIRTHDAY_WINDOW_US;
 
     trial_name(name, qname);
     trial_begin(&m, 0, MESSAGE_QR | MESSAGE_AA, qname, RRTYPE_A);
     trial_record_a(&m, MESSAGE_ANSWER, name, 3600, "192.0.2.66");
-    p.from = trial_addr("bank", 53);
-    p.to = trial_addr("resolver", b->port);
-    p.payload = m.wire;
-    p.payload_len = m.len;
-    while (now_mono_us() < end_us) {
-        util_put_u16(m.wire, rng_u16(&b->t->rng));
-        packet_make(&p);
-        trial_forge(b->t, b->forger, &p);
-        b->guesses++;
-    }
+    b->guesses += trial_guess_ids(b->t, b->forger, &from, &to, m.wire, m.len, end_us);
 }
 
 /* Ask for one name many times, from one socket. */

@@ -33,7 +33,7 @@ struct kaminsky {
 static void run_race(struct kaminsky *k, const char *name)
 {
     static struct trial_message m;
-    static struct packet p;
+    const struct addr from = trial_addr("bank", 53), to = trial_addr("resolver", k->port);
     uint8_t qname[DNAME_MAX];
     uint64_t end_us = now_mono_us() + WINDOW_US;
 
@@ -42,16 +42,7 @@ static void run_race(struct kaminsky *k, const char *name)
     trial_record_a(&m, MESSAGE_ANSWER, name, 3600, "192.0.2.66");
     trial_record_name(&m, MESSAGE_AUTHORITY, "bank.com", RRTYPE_NS, 3600, "www.bank.com");
     trial_record_a(&m, MESSAGE_ADDITIONAL, "www.bank.com", 3600, "192.0.2.66");
-    p.from = trial_addr("bank", 53);
-    p.to = trial_addr("resolver", k->port);
-    p.payload = m.wire;
-    p.payload_len = m.len;
-    while (now_mono_us() < end_us) {
-        util_put_u16(m.wire, rng_u16(&k->t->rng));
-        packet_make(&p);
-        trial_forge(k->t, k->forger, &p);
-        k->guesses++;
-    }
+    k->guesses += trial_guess_ids(k->t, k->forger, &from, &to, m.wire, m.len, end_us);
     k->races++;
 }
 

@@ -1,6 +1,6 @@
 /* mitm: an attacker between a client and its resolver.
  *
- * The last mile is the easiest to attack: whoever shares the client's network reads each name
+ * The last mile is the easiest to attack: an attacker in the client's network reads each name
  * that it asks for, and can answer in place of the resolver.  Validation in the resolver does
  * not help, because the client believes whatever seems to come from it.  Over TLS or HTTPS the
  * attacker sees that there is a conversation, and nothing else; and the client checks the

@@ -1,9 +1,9 @@
 /* snoop: a stranger reads the resolver's cache.
  *
- * A query without RD (recursion desired) is answered from the cache or not at all.  So whoever
- * may ask the resolver learns which names its clients have visited, and from the TTL when, and
- * leaves no trace with any other server (Grangeia 2004).  An open resolver lets everybody ask.
- */
+ * A query without RD (recursion desired) is answered from the cache or not at all.  So a
+ * stranger who may ask the resolver learns which names its clients have visited, and from the
+ * TTL when, and leaves no trace with any other server (Grangeia 2004).  An open resolver
+ * answers every stranger. */
 #include <unistd.h>
 
 #include "tools/lab/experiment.h"

@@ -1,7 +1,7 @@
 /* spoof: an attacker on the path answers first.
  *
- * Whoever hears a query knows all that a reply must repeat: ports, ID, letters, cookie.  Its
- * forged reply need only arrive before that of the server, which is farther away.  Of the
+ * An attacker who hears a query knows all that a reply must repeat: ports, ID, letters, cookie.
+ * Its forged reply need only arrive before that of the server, which is farther away.  Of the
  * defences only signatures help: the attacker cannot make those of the zone. */
 #include <unistd.h>
 

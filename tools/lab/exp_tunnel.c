@@ -200,7 +200,7 @@ const struct experiment experiment_tunnel = {
     .what = "a client that can reach only the resolver sends a file out in query names",
     .without = "tunnel-detection",
     .stopped = "an alert: the resolver adds up how much the new names of each client carry to "
-               "each domain.  It blocks nothing: that is for whoever reads the alert",
+               "each domain.  It blocks nothing: that is for the operator",
     .counters = {"tunnel-alerts", "queries-sent-udp"},
     .run = run_tunnel,
 };

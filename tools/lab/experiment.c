@@ -152,12 +152,9 @@ static bool run_trial(const struct experiment *experiment, struct space *space,
 
 static _Noreturn void fail_defence(const char *bad)
 {
-    struct defence_set all = {{false}};
-    char ignored[64], names[1000];
-
-    must(defence_switch_off(&all, "all", ignored));
-    defence_print_names(&all, names, sizeof(names));
-    trial_fail("there is no defence \"%s\".  There are: %s", bad, names);
+    for (size_t i = 0; i < DEFENCE_CNT; i++)
+        fprintf(stderr, "  %-20s %s\n", defence_rows[i].name, defence_rows[i].what);
+    trial_fail("there is no defence \"%s\"; those above can be taken away", bad);
 }
 
 /* DNSSEC would hide the other defences: it is on in a laboratory that validates, and where it

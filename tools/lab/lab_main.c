@@ -503,9 +503,17 @@ static int lab_help(int argc, char **argv)
     return print_lab_commands(stdout);
 }
 
+static bool asks_for_help(const char *arg)
+{
+    return strcmp(arg, "--help") == 0 || strcmp(arg, "-h") == 0;
+}
+
 int main(int argc, char **argv)
 {
     hash_init();
+    /* further behind, --help may belong to the command of a shell */
+    if ((argc > 1 && asks_for_help(argv[1])) || (argc > 2 && asks_for_help(argv[2])))
+        return print_lab_commands(stdout);
     for (size_t i = 0; argc > 1 && i < ARRAY_LEN(lab_commands); i++)
         if (strcmp(argv[1], lab_commands[i].name) == 0)
             return lab_commands[i].run(argc - 2, argv + 2);

@@ -22,7 +22,6 @@ enum {
     ASK_WAIT_MS = 8000,
     SEND_BUFFER = 4 << 20,
     SERVE_UDP_MAX = 1232,
-    SERVE_TCP_WAIT_MS = 2000
 };
 
 void trial_fail(const char *fmt, ...)
@@ -276,6 +275,24 @@ void trial_forge(struct trial *t, int fd, const struct packet *packet)
         if (errno != ENOBUFS && errno != EINTR)
             trial_fail("cannot send a forged packet: %s", strerror(errno));
     t->packets++;
+}
+
+unsigned trial_guess_ids(struct trial *t, int fd, const struct addr *from,
+                         const struct addr *to, uint8_t *wire, size_t len, uint64_t end_us)
+{
+    static struct packet p;
+    unsigned cnt = 0;
+
+    p.from = *from;
+    p.to = *to;
+    p.payload = wire;
+    p.payload_len = len;
+    for (; now_mono_us() < end_us; cnt++) {
+        util_put_u16(wire, rng_u16(&t->rng));
+        packet_make(&p);
+        trial_forge(t, fd, &p);
+    }
+    return cnt;
 }
 
 int trial_open_ear(const struct trial *t, const char *host)

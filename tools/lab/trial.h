@@ -102,6 +102,11 @@ int trial_open_forger6(const struct trial *t, const char *host);
  * destination is not in the laboratory, or if packets could leave it (checked every second). */
 void trial_forge(struct trial *t, int fd, const struct packet *packet);
 
+/* Forge replies with these octets from one address to another until `end_us` (now_mono_us),
+ * each with a random ID in the first two octets.  Return their number. */
+unsigned trial_guess_ids(struct trial *t, int fd, const struct addr *from,
+                         const struct addr *to, uint8_t *wire, size_t len, uint64_t end_us);
+
 /* Open a socket on a host that hears its wire. */
 int trial_open_ear(const struct trial *t, const char *host);
 
